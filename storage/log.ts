@@ -1,0 +1,56 @@
+/** The log: every operation this node holds, by position; identity for ever, content until compacted. */
+import type { EntityId, EpochId, OperationId, Position, TransactionId } from './ids.ts';
+import type { Operation } from './operation.ts';
+import type { Undo } from './rows.ts';
+
+export interface LogEntry {
+  readonly operation: Operation;
+  readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly undo: Undo;
+}
+
+export interface OperationIdentity {
+  readonly position: Position;
+  readonly digest: Uint8Array;
+  readonly entity: EntityId;
+}
+
+export interface Log {
+  /** The position of the last appended transaction; 0 when empty. Follows a rolled-back savepoint only through `rewind`. */
+  readonly position: () => Position;
+  /** Appends one transaction at the next position, inside the driver transaction the caller holds; records its `applied` outcome. */
+  readonly append: (transaction: TransactionId, entries: readonly LogEntry[]) => Position;
+  /** Forgets in memory what a rollback took from the file: call after any rollback that covered an `append`. */
+  readonly rewind: () => void;
+  readonly identity: (id: OperationId) => OperationIdentity | null;
+  readonly outcome: (transaction: TransactionId) => { readonly kind: 'applied'; readonly position: Position } | null;
+  /** Whole transactions after `position`, in position order, at least one if there is one, then up to `limit` operations. */
+  readonly since: (position: Position, limit: number) => readonly LoggedOperation[];
+  /** All operations of one entity in position order. */
+  readonly ofEntity: (collection: string, entity: EntityId) => readonly LoggedOperation[];
+  /** Undo entries of one collection (or one entity) after `position`, newest first, at most `limit` + 1. @throws `history-unavailable` below the floor. */
+  readonly undoSince: (
+    position: Position,
+    scope: { readonly collection?: string; readonly entity?: EntityId },
+    limit: number,
+  ) => readonly UndoEntry[];
+  /** This opening's epoch; recorded in the file with its first position at the latest by its first commit. */
+  readonly epoch: () => EpochId;
+  /** The greatest operation id held, for the mint; null when empty. */
+  readonly greatestId: () => OperationId | null;
+  /** Recomputes the chain; the first position where it does not hold, or null. Cost: the whole log. */
+  readonly verifyChain: () => Position | null;
+}
+
+export interface LoggedOperation {
+  readonly position: Position;
+  readonly bytes: Uint8Array;
+}
+
+export interface UndoEntry {
+  readonly position: Position;
+  readonly collection: string;
+  readonly entity: EntityId;
+  readonly undo: Undo;
+}

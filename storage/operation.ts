@@ -1,0 +1,27 @@
+/** One atomic change of one entity, and its canonical bytes. */
+import type { SqlValue } from '../query/index.ts';
+import type { EntityId, OperationId, TransactionId } from './ids.ts';
+
+/**
+ * One property's part of an operation. The existence of the entity is a register of its own, under the empty
+ * property name, so it sorts first. An unknown kind (a number this version does not know) is kept and forwarded raw.
+ * A `set` value is exact: bigint is INTEGER, number is REAL.
+ */
+export type Edit =
+  | { readonly kind: 'create' | 'restore' | 'delete'; readonly property: '' }
+  | { readonly kind: 'set'; readonly property: string; readonly value: SqlValue }
+  | { readonly kind: 'unknown'; readonly property: string; readonly code: number; readonly payload: Uint8Array };
+
+export interface Operation {
+  readonly id: OperationId;
+  readonly transaction: TransactionId;
+  readonly collection: string;
+  readonly entity: EntityId;
+  /** Sorted, unique, at most MAX_PRECURSORS (8), each below `id`; empty for a creation, which carries a `create` edit. */
+  readonly precursors: readonly OperationId[];
+  /** Sorted by property (UTF-8 bytes), at most one per property; empty for a merge operation, which only narrows a head. */
+  readonly edits: readonly Edit[];
+  readonly author: string;
+  /** 8 random bytes. */
+  readonly salt: Uint8Array;
+}

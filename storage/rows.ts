@@ -1,0 +1,53 @@
+/** Rows: the present state of every entity, synchronous and always SQLite, on every node. */
+import type { Cell, RawRow, SqlValue } from '../query/index.ts';
+import type { EntityId, OperationId, Position } from './ids.ts';
+
+/**
+ * The winner of each property: `base` (the smallest winner of all) for every property that was set, except those listed.
+ * A property is listed when its winner is not `base`, or when its cell equals what an unset property reads (NULL, or the
+ * descriptor's default), so that "set to that" and "never set" differ: not listed and reading so means never set.
+ * The existence register ('' ) always has a winner and is listed only when that is not `base`.
+ * Sorted by property (UTF-8 bytes): canonical, equal histories give equal bytes.
+ */
+export interface Versions {
+  readonly base: OperationId;
+  readonly listed: readonly (readonly [property: string, winner: OperationId])[];
+}
+
+/** A value of a property this node's descriptor does not have, with its winner. */
+export type Extra = readonly (readonly [property: string, value: SqlValue, winner: OperationId])[];
+
+export interface StoredRow {
+  readonly values: RawRow;
+  /** Sorted, an antichain. */
+  readonly head: readonly OperationId[];
+  readonly versions: Versions;
+  /** The operation that deleted it, or null while it lives. */
+  readonly deleted: OperationId | null;
+  /** The position of the last transaction that changed it on this node. */
+  readonly asOf: Position;
+  readonly extra: Extra;
+}
+
+/**
+ * What undoing one operation restores: the row before it, or null if the row did not exist here.
+ * Kept encoded beside the operation in the log.
+ */
+export type Undo = {
+  readonly cells: readonly (readonly [column: number, before: Cell])[];
+  readonly head: readonly OperationId[];
+  readonly versions: Versions;
+  readonly deleted: OperationId | null;
+  readonly asOf: Position;
+  /** null: unchanged. */
+  readonly extra: Extra | null;
+} | null;
+
+export interface Rows {
+  /** Alive or deleted; null if never seen here. */
+  readonly read: (collection: string, id: EntityId) => StoredRow | null;
+  /** `before` is what `read` gave: null inserts. Must run inside a transaction of the driver. */
+  readonly write: (collection: string, id: EntityId, before: StoredRow | null, after: StoredRow) => void;
+  /** Takes a row away again: only for undoing a creation inside a savepoint that is rolled back. */
+  readonly erase: (collection: string, id: EntityId) => void;
+}

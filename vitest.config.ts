@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: process.env.TENDRIL_FULL === '1' ? 1_800_000 : 120_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
+});
