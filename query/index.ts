@@ -1,5 +1,33 @@
 /** Query: what is asked. The bottom layer; imports no other folder. */
 
-export type { Selection, Shape } from './selection.ts';
+export type { Expr } from './ast.ts';
+export type { SqlParameters } from './binding.ts';
+export { type Bound, type IndexKey, indexKeysOf, MAX_INDEX_KEYS, type RangeKey } from './index-keys.ts';
+export { compileMatcher, type Matcher, type MatcherTier, matcherTier } from './matcher.ts';
+export { within } from './operands.ts';
+export { compileOrder, type Order, type SortKeys } from './order.ts';
+export { quoteName } from './print.ts';
+export { queryError } from './query-error.ts';
+export { compareKeys, type Fold, type RowKey, rowKey } from './row-key.ts';
+export { exactValues, type Selection, type Shape } from './selection.ts';
+export { createSelector, type Selector } from './selector.ts';
+export {
+  type Analyser,
+  bindStatement,
+  createAnalyser,
+  type DeleteStatement,
+  type InsertStatement,
+  pieceValues,
+  type Returning,
+  type SelectStatement,
+  type Statement,
+  type StatementColumn,
+  type StatementProbe,
+  type UpdateStatement,
+} from './statement.ts';
+export type { Property } from './statement-sources.ts';
+export type { Piece } from './statement-tokens.ts';
 export type { Column, ColumnType, SqlProbe, Table } from './table.ts';
 export type { Cell, RawRow, SqlInput, SqlValue, ValueClass } from './value.ts';
+export { cellOf, classOf, compareBlobs, compareText, compareValues, exactOf, foldAscii, utf8Length } from './value.ts';
+export { Where, where } from './where.ts';

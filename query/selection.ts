@@ -3,7 +3,7 @@
  * constants only, and the constants of this one.
  */
 import type { Affinity, SelectionTree } from './ast.ts';
-import type { Cell, SqlValue, ValueClass } from './value.ts';
+import { type Cell, exactOf, type SqlValue, type ValueClass } from './value.ts';
 
 /** One parsed text, refereed by SQLite once, for one assignment of value classes to its slots. */
 export interface Shape {
@@ -25,6 +25,12 @@ export interface Selection {
   readonly values: readonly Cell[];
   /** Equal keys (within one table) mean identical selections. */
   readonly key: string;
+}
+
+/** The values of the slots, for a driver: `?1` takes the first. */
+export function exactValues(selection: Selection): SqlValue[] {
+  const { classes } = selection.shape;
+  return selection.values.map((value, slot) => exactOf(value, classes[slot] as ValueClass));
 }
 
 export type { Affinity, Cell, SqlValue };

@@ -10,6 +10,8 @@ export interface Column {
   readonly index: number;
   /** True where the text is known to be well-formed JSON or NULL, so that JSON functions may read it. */
   readonly json: boolean;
+  /** True where the text is known to be a point in time or NULL, so that date functions may read it. */
+  readonly timestamp?: boolean;
 }
 
 /** `columns[0]` is always the id: text, never null. Names are unique under ASCII case folding. */

@@ -4,6 +4,11 @@ import type { Cell, SqlValue } from '../query/index.ts';
 export type DriverName = 'better-sqlite3' | 'node:sqlite' | 'node-sqlite3-wasm' | 'sql.js';
 export type StorageKind = 'file' | 'memory';
 
+/** The oldest SQLite that opens a node; read when it opens. */
+export const MIN_SQLITE_VERSION = '3.45.0';
+/** Statements that a connection keeps prepared; past it the least recently used one is finalised. */
+export const MAX_STATEMENTS = 256;
+
 /**
  * Opening is asynchronous; everything after is not, so that no caller can see half a batch.
  *
@@ -11,7 +16,14 @@ export type StorageKind = 'file' | 'memory';
  * an INTEGER within ±(2^53-1) as a number, beyond as a bigint. Statements are prepared once per SQL text and kept,
  * at most `MAX_STATEMENTS` (256), the least recently used finalised.
  *
- * @throws {TendrilError} `storage-failed` for whatever SQLite reports, its message in `facts.sqlite`, its code in `facts.sqliteCode`.
+ * A text is one statement. Its parameters are numbered as SQLite numbers them: `?` is one above the highest so far, `?3`
+ * is the third, `:name` takes the next number where it first stands; `parameters[0]` is number 1, and all must be given.
+ * Text is Unicode: a lone surrogate is stored as U+FFFD.
+ *
+ * @throws {TendrilError} `storage-failed` for whatever SQLite reports, its message in `facts.sqlite`, its code in `facts.sqliteCode`
+ *   (`SQLITE_FULL`, `SQLITE_CONSTRAINT`, ...: the primary one, alike on every driver); `invalid-parameter` for too few or too many
+ *   parameters; `query-unsupported` for a text that is not one statement; `closed`; `storage-damaged` where SQLite finds
+ *   the file damaged (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
  */
 export interface SqliteDriver {
   readonly name: DriverName;
@@ -29,13 +41,24 @@ export interface SqliteDriver {
   readonly columns: (sql: string) => readonly string[];
   /** Several statements, no parameters, nothing returned. */
   readonly exec: (script: string) => void;
-  /** Runs `body` between BEGIN IMMEDIATE and COMMIT; a throw (of body or COMMIT) rolls back and is rethrown. Not reentrant. */
+  /**
+   * Runs `body` between BEGIN IMMEDIATE and COMMIT; a throw (of body or COMMIT) rolls back and is rethrown. Not reentrant.
+   *
+   * After a disk failure inside, whatever else the body asks fails alike. Where a COMMIT failed and may yet be found in the
+   * file, the error has `facts.outcome: 'unknown'`, and the connection is of no more use. Outside, a ROLLBACK TO or RELEASE
+   * that fails rolls back everything.
+   */
   readonly transaction: <Result>(body: () => Result) => Result;
+  /** Writes what is committed to a new file; whole and synced when it returns, or not there. Absent where there are no files. */
+  readonly backup?: (path: string) => void;
   readonly close: () => void;
 }
 
-/** Where a node keeps its file; passed to `Node.open`. Opening takes the lock and configures the connection. */
+/**
+ * Where a node keeps its file; passed to `Node.open`. Opening takes the lock, asks `checkFile` (file-check.ts) whose file it
+ * is, and only then configures the connection: journal_mode = WAL alone would change a file that is then refused.
+ */
 export interface Storage {
-  /** @throws {TendrilError} `storage-busy`, `storage-unsupported`, `storage-failed`. */
+  /** @throws {TendrilError} `storage-busy`, `storage-unsupported`, `storage-foreign`, `storage-newer`, `storage-damaged`, `storage-failed`. */
   readonly open: () => Promise<SqliteDriver>;
 }

@@ -1,7 +1,77 @@
 /** Storage: what is kept. */
 
-export type { SqliteDriver, Storage, StorageKind } from './driver.ts';
-export type { EntityId, EpochId, NodeId, OperationId, Position, SystemId, TransactionId } from './ids.ts';
-export type { Log, LogEntry, LoggedOperation, OperationIdentity, UndoEntry } from './log.ts';
-export type { Edit, Operation } from './operation.ts';
-export type { Extra, Rows, StoredRow, Undo, Versions } from './rows.ts';
+export { type Affinity, createAffinity } from './affinity.ts';
+export {
+  type Collection,
+  collection,
+  type InsertOf,
+  MAX_PROPERTIES,
+  type Properties,
+  type RowOf,
+  type UpdateOf,
+} from './collection.ts';
+export { type DescribedProperty, type Descriptor, describeCollection } from './descriptor.ts';
+export {
+  type DriverName,
+  MAX_STATEMENTS,
+  MIN_SQLITE_VERSION,
+  type SqliteDriver,
+  type Storage,
+  type StorageKind,
+} from './driver.ts';
+export { type MemoryOptions, memory } from './drivers/sql-js.ts';
+export { idFrom } from './id-from.ts';
+export {
+  type AnyId,
+  bytesOfId,
+  type EntityId,
+  type EpochId,
+  isUlid,
+  type NodeId,
+  type OperationId,
+  type Position,
+  parseEntityId,
+  parseOperationId,
+  parseTransactionId,
+  readId,
+  type SystemId,
+  type TransactionId,
+  timeOf,
+  writeId,
+} from './ids.ts';
+export type { Cursor, Log, LogEntry, LoggedOperation, OperationIdentity, UndoEntry } from './log.ts';
+export { openStore, type Store } from './open.ts';
+export {
+  type Edit,
+  MAX_EDITS,
+  MAX_NAME_BYTES,
+  MAX_PRECURSORS,
+  MAX_TRANSACTION_BYTES,
+  MAX_TRANSACTION_OPERATIONS,
+  MAX_VALUE_BYTES,
+  type Operation,
+  SALT_BYTES,
+} from './operation.ts';
+export { decodeLogged, decodeOperation, digestOf, encodeOperation } from './operation-bytes.ts';
+export {
+  bigint,
+  blob,
+  boolean,
+  type DefaultedProperty,
+  integer,
+  json,
+  type OptionalProperty,
+  type Property,
+  type PropertyRule,
+  type PropertyType,
+  type RequiredProperty,
+  real,
+  ref,
+  text,
+  timestamp,
+} from './property.ts';
+export { decodeCell, encodeSqlValue, encodeValue, fitsType } from './property-value.ts';
+export { sameBytes, sameCell, undoRow, versionsOf, winnersOf, withRegisters } from './registers.ts';
+export { createRowDecoder } from './row-decoder.ts';
+export type { Extra, Register, Rows, StoredRow, Undo, Versions } from './rows.ts';
+export { MAX_UNDO_ROWS, type Snapshots } from './snapshot.ts';

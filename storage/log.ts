@@ -13,7 +13,26 @@ export interface LogEntry {
 export interface OperationIdentity {
   readonly position: Position;
   readonly digest: Uint8Array;
+  readonly collection: string;
   readonly entity: EntityId;
+}
+
+export interface LoggedOperation {
+  readonly position: Position;
+  readonly bytes: Uint8Array;
+}
+
+export interface UndoEntry {
+  readonly position: Position;
+  readonly collection: string;
+  readonly entity: EntityId;
+  readonly undo: Undo;
+}
+
+/** Where a reader stands: valid only in the epoch it was given in (see `Log.covers`). */
+export interface Cursor {
+  readonly epoch: EpochId;
+  readonly position: Position;
 }
 
 export interface Log {
@@ -37,20 +56,10 @@ export interface Log {
   ) => readonly UndoEntry[];
   /** This opening's epoch; recorded in the file with its first position at the latest by its first commit. */
   readonly epoch: () => EpochId;
+  /** Whether this log ever was where `cursor` says: false for one given before a backup of this file was restored. */
+  readonly covers: (cursor: Cursor) => boolean;
   /** The greatest operation id held, for the mint; null when empty. */
   readonly greatestId: () => OperationId | null;
   /** Recomputes the chain; the first position where it does not hold, or null. Cost: the whole log. */
   readonly verifyChain: () => Position | null;
-}
-
-export interface LoggedOperation {
-  readonly position: Position;
-  readonly bytes: Uint8Array;
-}
-
-export interface UndoEntry {
-  readonly position: Position;
-  readonly collection: string;
-  readonly entity: EntityId;
-  readonly undo: Undo;
 }

@@ -1,6 +1,20 @@
-/** One atomic change of one entity, and its canonical bytes. */
+/** One atomic change of one entity, and the limits it keeps. Its canonical bytes are in operation-bytes.ts. */
 import type { SqlValue } from '../query/index.ts';
 import type { EntityId, OperationId, TransactionId } from './ids.ts';
+
+/** Operations that one operation names as its precursors; a longer head is narrowed first. */
+export const MAX_PRECURSORS = 8;
+/** Edits of one operation. */
+export const MAX_EDITS = 1_000;
+/** Bytes of one value: UTF-8 of a text, content of a blob or of an unknown edit. */
+export const MAX_VALUE_BYTES = 512 * 1_024;
+/** Operations of one transaction. */
+export const MAX_TRANSACTION_OPERATIONS = 10_000;
+/** Bytes of one transaction's operations. */
+export const MAX_TRANSACTION_BYTES = 8 * 1_024 * 1_024;
+/** UTF-8 bytes of a collection's, a property's or an author's name. */
+export const MAX_NAME_BYTES = 256;
+export const SALT_BYTES = 8;
 
 /**
  * One property's part of an operation. The existence of the entity is a register of its own, under the empty

@@ -1,5 +1,5 @@
 /** Rows: the present state of every entity, synchronous and always SQLite, on every node. */
-import type { Cell, RawRow, SqlValue } from '../query/index.ts';
+import type { RawRow, SqlValue } from '../query/index.ts';
 import type { EntityId, OperationId, Position } from './ids.ts';
 
 /**
@@ -7,14 +7,14 @@ import type { EntityId, OperationId, Position } from './ids.ts';
  * A property is listed when its winner is not `base`, or when its cell equals what an unset property reads (NULL, or the
  * descriptor's default), so that "set to that" and "never set" differ: not listed and reading so means never set.
  * The existence register ('' ) always has a winner and is listed only when that is not `base`.
- * Sorted by property (UTF-8 bytes): canonical, equal histories give equal bytes.
+ * Sorted by property (UTF-8 bytes): canonical, equal histories give equal bytes. Properties of `extra` keep theirs there.
  */
 export interface Versions {
   readonly base: OperationId;
   readonly listed: readonly (readonly [property: string, winner: OperationId])[];
 }
 
-/** A value of a property this node's descriptor does not have, with its winner. */
+/** Values of properties this node's descriptor does not have, with their winners; sorted by property (UTF-8 bytes). */
 export type Extra = readonly (readonly [property: string, value: SqlValue, winner: OperationId])[];
 
 export interface StoredRow {
@@ -30,17 +30,24 @@ export interface StoredRow {
 }
 
 /**
- * What undoing one operation restores: the row before it, or null if the row did not exist here.
- * Kept encoded beside the operation in the log.
+ * One property as it stood or is to stand: its exact value and the operation that set it; `winner` null is "never set"
+ * (the value is then ignored). Property '' is the existence register: its value is ignored, `deleted` says which way.
+ */
+export interface Register {
+  readonly property: string;
+  readonly value: SqlValue;
+  readonly winner: OperationId | null;
+}
+
+/**
+ * What undoing one operation restores: the registers it won, as they were before, and the rest of the row; null if the
+ * row did not exist here. By property name, so that it outlives columns added or moved since. Kept beside the operation in the log.
  */
 export type Undo = {
-  readonly cells: readonly (readonly [column: number, before: Cell])[];
+  readonly registers: readonly Register[];
   readonly head: readonly OperationId[];
-  readonly versions: Versions;
   readonly deleted: OperationId | null;
   readonly asOf: Position;
-  /** null: unchanged. */
-  readonly extra: Extra | null;
 } | null;
 
 export interface Rows {

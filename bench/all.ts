@@ -1,0 +1,23 @@
+/** Every bench, in the order of the table. */
+import type { Bench } from './bench.ts';
+import { creates } from './creates.ts';
+import { dispatch } from './dispatch.ts';
+import { hydrate } from './hydrate.ts';
+import { indexAlone } from './index-alone.ts';
+import { matcher } from './matcher.ts';
+import { memory } from './memory.ts';
+import { reopen } from './reopen.ts';
+import { selections } from './selections.ts';
+import { window } from './window.ts';
+
+export const BENCHES: readonly Bench[] = [
+  creates,
+  selections,
+  indexAlone,
+  dispatch,
+  window,
+  hydrate,
+  reopen,
+  matcher,
+  memory,
+];

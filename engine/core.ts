@@ -1,0 +1,17 @@
+/** Core: what the writing and the reading parts of one open node share. */
+import type { Store } from '../storage/index.ts';
+import type { Catalog } from './catalog.ts';
+import type { Clock } from './clock.ts';
+import type { Mint } from './mint.ts';
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface Core extends Store {
+  readonly catalog: Catalog;
+  readonly mint: Mint;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  /** Stands in every operation made here. */
+  readonly author: string;
+}

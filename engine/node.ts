@@ -1,0 +1,240 @@
+/**
+ * Node: one embedded engine, durable. A facade: each method checks that the node is open, waits until no group is
+ * half done, and hands over to the part that does the work.
+ */
+import { TendrilError } from '../errors.ts';
+import { type SqlParameters, Where } from '../query/index.ts';
+import { type Collection, type LoggedOperation, type Position, parseEntityId, type RowOf } from '../storage/index.ts';
+import { type Explanation, explainStatement } from './explain.ts';
+import { type HistoryEntry, readHistory } from './history.ts';
+import type { IngestResult } from './ingest.ts';
+import type { LiveQuery } from './live-query.ts';
+import { invalidOption, type NodeOptions, type NodeParts, openNode } from './open-node.ts';
+import { decodeRows } from './reader.ts';
+import { makeReport, type Report } from './report.ts';
+import type { SqlResult, SqlRow } from './sql-result.ts';
+import type { TransactOptions } from './transact.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Where a read is answered from: on a durable node there is one place only. */
+export interface ReadOptions {
+  readonly from?: 'local';
+}
+
+export interface GetOptions extends ReadOptions {
+  /** A position of this node's log: the row as it stood then. */
+  readonly at?: number;
+}
+
+/** Operations that `operations` gives at most, beyond the first transaction. */
+export const MAX_OPERATIONS_READ = 10_000;
+
+export class Node {
+  readonly #parts: NodeParts;
+  #closing: Promise<void> | null = null;
+
+  private constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Opens a durable node, in memory unless `storage` says otherwise.
+   *
+   * @throws {TendrilError} `invalid-option`, `invalid-schema`, `schema-mismatch`, and `storage-*` for the file.
+   */
+  static async open(options: NodeOptions): Promise<Node> {
+    return new Node(await openNode(options));
+  }
+
+  /**
+   * Runs `callback` and commits what it wrote; resolves with what it returned once that is durable.
+   *
+   * - A synchronous callback runs alone to its end. An asynchronous one reads a snapshot, and must end within 30 s.
+   * - Whatever it throws rolls back all of it, and is thrown here.
+   *
+   * @throws {TendrilError} `conflict` where an asynchronous one wrote what another has changed meanwhile (see
+   *   `retries`), `not-found`, `invalid-value`, `limit-exceeded`, `storage-failed`, `closed`.
+   */
+  transact<Result>(
+    callback: (tx: Transaction) => Result | Promise<Result>,
+    options?: TransactOptions,
+  ): Promise<Result> {
+    if (this.#closing !== null) return Promise.reject(closed());
+    return this.#parts.transactor.transact(callback, options);
+  }
+
+  /** The row, or null. @throws {TendrilError} `history-unavailable` for an `at` below what is kept. */
+  async get<C extends Collection>(collection: C, id: string, options: GetOptions = {}): Promise<RowOf<C> | null> {
+    const { core } = await this.#quiet();
+    const entry = core.catalog.entryOf(collection);
+    const entity = parseEntityId(id);
+    const { name } = collection;
+    const { at } = options;
+    const row = at === undefined ? core.rows.read(name, entity) : core.rowAt(this.#position(at), name, entity);
+    return row === null || row.deleted !== null ? null : entry.decode(row.values);
+  }
+
+  /**
+   * The rows of one selection, in its order; by id where it names none.
+   *
+   * - `text`: a predicate, with ORDER BY, LIMIT and OFFSET if wanted; empty for all rows; or a `where` template.
+   *
+   * @throws {TendrilError} `query-syntax` (with offset), `query-unsupported`, `unknown-property`, `invalid-parameter`.
+   */
+  async query<C extends Collection>(
+    collection: C,
+    text: string | Where = '',
+    parameters?: SqlParameters,
+    _options?: ReadOptions,
+  ): Promise<readonly RowOf<C>[]> {
+    const { core, reader } = await this.#quiet();
+    const entry = core.catalog.entryOf(collection);
+    return decodeRows(entry, reader.rows(reader.select(entry, text, parameters)));
+  }
+
+  /**
+   * Runs one statement. A SELECT reads what is committed; INSERT, UPDATE and DELETE are a transaction of their own.
+   *
+   * Result columns that are plain properties are decoded to their types, expressions are SQLite's own values.
+   *
+   * @throws {TendrilError} as `query` and `transact` do; `unknown-collection`.
+   */
+  async sql(text: string, parameters?: SqlParameters, _options?: ReadOptions): Promise<SqlResult> {
+    const { statements } = await this.#quiet();
+    const statement = statements.analyse(text);
+    if (statement.kind === 'select') return statements.select(statement, parameters);
+    return this.transact((tx) => tx.sql(text, parameters));
+  }
+
+  /**
+   * Keeps the result of one selection current until it is closed.
+   *
+   * Once `ready` has resolved, each committed transaction that alters the result gives one change set.
+   *
+   * - `text`: a predicate, with ORDER BY and LIMIT if wanted; empty for all rows; or a `where` template.
+   * - Cost: O(matching rows) to hydrate; O(log selections + log rows) for each change after.
+   *
+   * @throws {TendrilError} what `query` throws; `query-unsupported` for an OFFSET.
+   * @see Gupta, Mumick and Subrahmanian, "Maintaining Views Incrementally", SIGMOD 1993.
+   */
+  live<C extends Collection>(collection: C, text?: string | Where, parameters?: SqlParameters): LiveQuery<RowOf<C>>;
+  /** The same for a whole SELECT. Its rows have no `id` unless it selects one. */
+  live(statement: string | Where, parameters?: SqlParameters): LiveQuery<SqlRow>;
+  live(asked: Collection | string | Where, text?: string | Where | SqlParameters, parameters?: SqlParameters) {
+    if (this.#closing !== null) throw closed();
+    const { core, live, reactor, prepareStatement } = this.#parts;
+    if (isStatement(asked)) return reactor.openStatement(prepareStatement, asked, text as SqlParameters | undefined);
+    return live(core.catalog.entryOf(asked), (text ?? '') as string | Where, parameters);
+  }
+
+  /** How `query` and `live` would answer this: by what plan, and how they would learn that a change concerns it. */
+  explain(collection: Collection, text?: string | Where, parameters?: SqlParameters): Promise<Explanation>;
+  explain(statement: string | Where, parameters?: SqlParameters): Promise<Explanation>;
+  async explain(asked: Collection | string | Where, text?: string | Where | SqlParameters, parameters?: SqlParameters) {
+    const { core, reader, prepareStatement } = await this.#quiet();
+    if (isStatement(asked)) {
+      const prepared = prepareStatement(asked, text as SqlParameters | undefined);
+      return explainStatement(prepared, 0, (sql) => core.driver.all(sql, prepared.values));
+    }
+    return reader.explain(reader.select(core.catalog.entryOf(asked), (text ?? '') as string | Where, parameters));
+  }
+
+  /** The operations of one entity, in the order in which they arrived here. */
+  async history(collection: Collection, id: string): Promise<readonly HistoryEntry[]> {
+    const { core } = await this.#quiet();
+    return readHistory(core, core.catalog.entryOf(collection), parseEntityId(id));
+  }
+
+  /**
+   * Takes in operations that another node made, as `operations` gives them: in any order, repeatedly, in any portions.
+   *
+   * @throws {TendrilError} `storage-failed`, `closed`. What is wrong with an operation stands in `refused`.
+   */
+  async ingest(operations: readonly Uint8Array[]): Promise<IngestResult> {
+    if (this.#closing !== null) throw closed();
+    return this.#parts.ingester.ingest(operations);
+  }
+
+  /** Whole transactions after `after`, in position order: at least one if there is one, then up to `limit` operations. */
+  async operations(after = 0, limit = 1_000): Promise<readonly LoggedOperation[]> {
+    const { core } = await this.#quiet();
+    if (!(limit >= 1)) throw invalidOption('limit', 'Give a number of operations, 1 or more.');
+    return core.log.since(this.#position(after), Math.min(Math.floor(limit), MAX_OPERATIONS_READ));
+  }
+
+  /**
+   * Copies what is committed into a new file at `path`, compacted, while the node stays open. The copy is whole and
+   * synced when this resolves. Nothing else runs meanwhile: about a second for each 500 MB.
+   *
+   * @throws {TendrilError} `storage-failed` where the path is taken or cannot be written; `storage-unsupported` in sql.js.
+   */
+  async backup(path: string): Promise<void> {
+    const { driver } = (await this.#quiet()).core;
+    if (driver.backup === undefined) throw withoutFiles(driver.name);
+    driver.backup(path);
+  }
+
+  report(): Report {
+    if (this.#closing !== null) throw closed();
+    const { core, source, ingester, transactor, reactor } = this.#parts;
+    return makeReport(core, {
+      position: source.position(),
+      liveQueries: reactor.report().liveQueries,
+      parked: ingester.parked(),
+      openTransactions: transactor.open(),
+    });
+  }
+
+  /** Commits what was asked for before, ends what is open, and gives the storage back. May be called again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { core, queue, transactor, ingester, reactor } = this.#parts;
+    transactor.close(closed());
+    await ingester.settled();
+    await queue.drained();
+    reactor.close();
+    core.driver.close();
+  }
+
+  #position(asked: number): Position {
+    const last = this.#parts.source.position();
+    if (Number.isInteger(asked) && asked >= 0 && asked <= last) return asked as Position;
+    throw new TendrilError({
+      code: 'history-unavailable',
+      problem: `There is no position ${asked} in this node's log.`,
+      remedy: `Ask for a whole number from 0 to ${last}, the position of its last transaction.`,
+      facts: { position: asked, last },
+    });
+  }
+
+  /** Whoever awaits it goes on a microtask later. Then no group is half done, because a drain is synchronous. */
+  async #quiet(): Promise<NodeParts> {
+    if (this.#closing !== null) throw closed();
+    return this.#parts;
+  }
+}
+
+function isStatement(asked: Collection | string | Where): asked is string | Where {
+  return typeof asked === 'string' || asked instanceof Where;
+}
+
+function closed(): TendrilError {
+  return new TendrilError({
+    code: 'closed',
+    problem: 'The node is closed.',
+    remedy: 'Open another one; close a node only when nobody uses it any more.',
+  });
+}
+
+function withoutFiles(driver: string): TendrilError {
+  return new TendrilError({
+    code: 'storage-unsupported',
+    problem: `A node in the memory of ${driver} cannot write files.`,
+    remedy: 'Open the node on a file, with `sqliteFile` of tendril/node.',
+    facts: { driver },
+  });
+}

@@ -1,0 +1,59 @@
+/** Reader: selections over the collections of one node, from text to decoded rows. */
+import {
+  createSelector,
+  exactValues,
+  quoteName,
+  type RawRow,
+  type Selection,
+  type Selector,
+  type Shape,
+  type SqlParameters,
+  type Where,
+} from '../query/index.ts';
+import type { Collection, RowOf, SqliteDriver } from '../storage/index.ts';
+import type { Catalog, CatalogEntry } from './catalog.ts';
+import { type Explanation, explainSelection } from './explain.ts';
+
+export interface Reader {
+  /** @throws {TendrilError} what a selector throws: `query-syntax`, `unknown-property`, ... */
+  readonly select: (entry: CatalogEntry, text: string | Where, parameters?: SqlParameters) => Selection;
+  /** The rows that a selection has now, undecoded. */
+  readonly rows: (selection: Selection) => readonly RawRow[];
+  readonly explain: (selection: Selection) => Explanation;
+}
+
+export function createReader(driver: SqliteDriver, catalog: Catalog): Reader {
+  const selectors = new Map<CatalogEntry, Selector>(
+    catalog.entries.map((entry) => [entry, createSelector(entry.descriptor.table, driver.all)]),
+  );
+  return {
+    select: (entry, text, parameters) => selectors.get(entry)!(text, parameters),
+    rows: (selection) => driver.all(selectionSql(selection), exactValues(selection)),
+    explain: (selection) =>
+      explainSelection(selection, 0, selectionSql(selection), (sql) => driver.all(sql, exactValues(selection))),
+  };
+}
+
+/** One text for each shape. */
+const texts = new WeakMap<Shape, string>();
+
+/** The statement that asks SQLite for a selection: `?1` is its first value. */
+export function selectionSql({ shape }: Selection): string {
+  const text = texts.get(shape) ?? composeSql(shape);
+  texts.set(shape, text);
+  return text;
+}
+
+function composeSql({ tree, sql }: Shape): string {
+  const columns = tree.table.columns.map(({ name }) => quoteName(name)).join(', ');
+  const where = sql.where === null ? '' : ` WHERE ${sql.where}`;
+  // SQLite has no OFFSET without LIMIT.
+  const limit = sql.limit === null ? (sql.offset === null ? '' : ' LIMIT -1') : ` LIMIT ${sql.limit}`;
+  const offset = sql.offset === null ? '' : ` OFFSET ${sql.offset}`;
+  return `SELECT ${columns} FROM ${quoteName(tree.table.name)}${where} ORDER BY ${sql.orderBy}${limit}${offset}`;
+}
+
+/** Decoded, as a program reads them. */
+export function decodeRows<C extends Collection>(entry: CatalogEntry<C>, rows: readonly RawRow[]): readonly RowOf<C>[] {
+  return rows.map(entry.decode);
+}

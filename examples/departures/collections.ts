@@ -1,0 +1,28 @@
+/** What the example keeps: airports, and flights that know the name of where they go. */
+import { collection, integer, type RowOf, real, ref, text, timestamp } from '../../index.ts';
+
+export const Airport = collection('airport', {
+  iata: text(),
+  name: text(),
+  city: text().optional(),
+  state: text().optional(),
+  latitude: real(),
+  longitude: real(),
+});
+export type Airport = RowOf<typeof Airport>;
+
+export const Flight = collection(
+  'flight',
+  {
+    origin: text(),
+    destination: text(),
+    /** The airport's name, so that a board can ask for a prefix of it. */
+    destinationName: text().optional(),
+    airport: ref(Airport),
+    departs: timestamp(),
+    distance: integer(),
+    delay: integer().optional(),
+  },
+  { indexes: [['origin', 'departs'], ['delay']] },
+);
+export type Flight = RowOf<typeof Flight>;

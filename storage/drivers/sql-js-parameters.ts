@@ -1,0 +1,39 @@
+/**
+ * Where sql.js keeps the values bound to a statement: an array of equal slots, the value in the first 8 bytes of each,
+ * its address at a fixed distance from the statement's. Both are found by looking for two reals bound on purpose.
+ */
+import { TendrilError } from '../../errors.ts';
+import type { Heap } from './heap.ts';
+import type { SqliteFunctions } from './wasm-connection.ts';
+
+/** Bytes of a statement, and of a slot, that are searched. */
+const MAX_DISTANCE = 512;
+const MAX_SLOT = 128;
+
+const FIRST = 1.234567890123e45;
+const SECOND = -6.789012345678e-45;
+
+/** The address of the 8 bytes of parameter `index` (from 1) of `statement`. */
+export type ParameterAddress = (statement: number, index: number) => number;
+
+/** `statement` is one with two parameters. */
+export function findParameters(heap: Heap, sqlite: SqliteFunctions, statement: number): ParameterAddress {
+  sqlite.bind_double(statement, 1, FIRST);
+  sqlite.bind_double(statement, 2, SECOND);
+  const view = heap.view();
+  const holds = (address: number, value: number): boolean =>
+    address % 8 === 0 && address + 8 <= view.byteLength && view.getFloat64(address, true) === value;
+  for (let distance = 0; distance < MAX_DISTANCE; distance += 4) {
+    const slots = view.getUint32(statement + distance, true);
+    if (!holds(slots, FIRST)) continue;
+    for (let slot = 16; slot <= MAX_SLOT; slot += 8) {
+      if (!holds(slots + slot, SECOND)) continue;
+      return (of, index) => heap.view().getUint32(of + distance, true) + (index - 1) * slot;
+    }
+  }
+  throw new TendrilError({
+    code: 'storage-unsupported',
+    problem: 'This build of sql.js keeps parameters otherwise than expected, so 64-bit integers cannot be bound.',
+    remedy: 'Install the version of sql.js that Tendril asks for.',
+  });
+}

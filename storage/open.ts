@@ -1,0 +1,117 @@
+/**
+ * Opens a file: makes its tables if it is empty, else checks that it is ours, whole and of this format, and brings it to
+ * the declared collections.
+ *
+ * Invariants
+ *   - what is refused is left untouched; what is changed is changed in one SQLite transaction;
+ *   - opening an unchanged file writes nothing and reads nothing that grows with it.
+ */
+import { TendrilError } from '../errors.ts';
+import { foldAscii } from '../query/index.ts';
+import type { Collection } from './collection.ts';
+import { type Descriptor, describeCollection } from './descriptor.ts';
+import type { SqliteDriver } from './driver.ts';
+import { checkFile, damagedFile, fileFailure } from './file-check.ts';
+import { FLOOR_KEY, floorOf } from './floor.ts';
+import { bytesOfId, type EpochId, ID_BYTES, type NodeId, type Position, readId, type SystemId } from './ids.ts';
+import type { Log } from './log.ts';
+import type { Rows } from './rows.ts';
+import { changedCollections, changeSchema, collectionNumbers, NO_COLLECTIONS, readStored } from './schema.ts';
+import { createSnapshots, type Snapshots } from './snapshot.ts';
+import { createSqliteLog } from './sqlite-log.ts';
+import { createSqliteRows } from './sqlite-rows.ts';
+import { APPLICATION_ID, FORMAT_VERSION, SYSTEM_INDEXES, SYSTEM_TABLES } from './tables.ts';
+
+/** One opened file, or database in memory. */
+export interface Store extends Snapshots {
+  readonly driver: SqliteDriver;
+  /** The author of what is written here, unless another is named. */
+  readonly node: NodeId;
+  readonly system: SystemId;
+  /** By collection name. */
+  readonly descriptors: ReadonlyMap<string, Descriptor>;
+  readonly rows: Rows;
+  readonly log: Log;
+}
+
+/**
+ * - `mintId`: gives a fresh ULID: the node's and the system's where the file is new, and this opening's epoch.
+ *
+ * @throws {TendrilError} `storage-foreign`, `storage-newer`, `storage-damaged` for what the file is; `schema-mismatch` for
+ *   collections that it cannot be brought to; `invalid-schema` for two collections of one name.
+ */
+export function openStore(driver: SqliteDriver, collections: readonly Collection[], mintId: () => string): Store {
+  checkNames(collections);
+  try {
+    return open(driver, collections, mintId);
+  } catch (error) {
+    throw fileFailure(error);
+  }
+}
+
+function open(driver: SqliteDriver, collections: readonly Collection[], mintId: () => string): Store {
+  const descriptors = new Map(collections.map((collection) => [collection.name, describeCollection(collection)]));
+  const rows = createSqliteRows(driver, descriptors);
+  const present = checkFile(driver);
+  const stored = present === null ? NO_COLLECTIONS : readStored(driver, present);
+  const changed = changedCollections(stored, collections);
+  if (present === null || changed.length > 0) {
+    driver.transaction(() => {
+      if (present === null) createFile(driver, mintId);
+      changeSchema(driver, stored, changed, { descriptors, rows });
+    });
+  }
+  const { node, system, floor } = readMeta(driver);
+  const log = createSqliteLog(driver, {
+    numbers: collectionNumbers(driver, stored, changed),
+    epoch: mintId() as EpochId,
+    floor,
+  });
+  return {
+    driver,
+    node,
+    system,
+    descriptors,
+    rows,
+    log,
+    ...createSnapshots(driver, rows, log, descriptors),
+  };
+}
+
+function createFile(driver: SqliteDriver, mintId: () => string): void {
+  driver.exec([...Object.values(SYSTEM_TABLES), ...SYSTEM_INDEXES].join(';\n'));
+  const insert = 'INSERT INTO tendril_meta (key, value) VALUES (?, ?)';
+  driver.run(insert, ['node', bytesOfId(mintId() as NodeId)]);
+  driver.run(insert, ['system', bytesOfId(mintId() as SystemId)]);
+  driver.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT_VERSION}`);
+}
+
+interface Meta {
+  readonly node: NodeId;
+  readonly system: SystemId;
+  /** The earliest position that rows can be undone to. */
+  readonly floor: Position;
+}
+
+function readMeta(driver: SqliteDriver): Meta {
+  const meta = new Map(driver.all('SELECT key, value FROM tendril_meta') as [string, Uint8Array][]);
+  const [node, system, floor] = [meta.get('node'), meta.get('system'), meta.get(FLOOR_KEY)];
+  if (node?.length !== ID_BYTES || system?.length !== ID_BYTES) throw damagedFile('the ids of its node and its system');
+  return { node: readId<NodeId>(node, 0), system: readId<SystemId>(system, 0), floor: floorOf(floor) };
+}
+
+function checkNames(collections: readonly Collection[]): void {
+  const seen = new Map<string, string>();
+  for (const { name } of collections) {
+    const other = seen.get(foldAscii(name));
+    if (other !== undefined) {
+      throw new TendrilError({
+        code: 'invalid-schema',
+        problem: `The collections ${other} and ${name} have one name in SQL.`,
+        remedy: 'Names must differ in more than the case of ASCII letters, and each collection is passed once.',
+        facts: { names: [other, name] },
+      });
+    }
+    seen.set(foldAscii(name), name);
+  }
+}

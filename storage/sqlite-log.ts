@@ -1,0 +1,205 @@
+/**
+ * The log over SQLite, in the same file and the same commits as the rows.
+ *
+ * Invariants
+ *   - positions have no gap; an operation's identity outlives its content;
+ *   - the chain in memory is that of the last transaction of the file, which `rewind` reads again after a rollback;
+ *   - a transaction's first outcome is its last.
+ */
+import { TendrilError } from '../errors.ts';
+import type { Cell, SqlValue } from '../query/index.ts';
+import { CHAIN_START, nextChain } from './chain.ts';
+import type { SqliteDriver } from './driver.ts';
+import { createEpochs } from './epoch.ts';
+import { bytesOfId, type EntityId, type EpochId, type OperationId, type Position, readId } from './ids.ts';
+import type { Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
+import { damaged, decodeUndo, encodeIds, encodeUndo } from './row-bytes.ts';
+import { INSERT_BATCH, insertSql } from './tables.ts';
+import { verifyChain } from './verify-chain.ts';
+
+/** The numbers that stand for collections in the file. */
+export type CollectionNumbers = ReadonlyMap<string, number>;
+type CollectionNames = ReadonlyMap<number, string>;
+
+const IDENTITY = ['position', 'ordinal', 'id', 'digest', 'collection', 'entity', 'precursors'];
+const CONTENT = ['position', 'ordinal', 'bytes', 'undo'];
+const INSERT_IDENTITY = insertSql('tendril_identity', IDENTITY, 1);
+const INSERT_IDENTITIES = insertSql('tendril_identity', IDENTITY, INSERT_BATCH);
+const INSERT_CONTENT = insertSql('tendril_content', CONTENT, 1);
+const INSERT_CONTENTS = insertSql('tendril_content', CONTENT, INSERT_BATCH);
+const INSERT_TRANSACTION = 'INSERT INTO tendril_transaction (position, tx, chain) VALUES (?, ?, ?)';
+const INSERT_OUTCOME = 'INSERT OR IGNORE INTO tendril_outcome (tx, position) VALUES (?, ?)';
+const FIND_IDENTITY = 'SELECT position, digest, collection, entity FROM tendril_identity WHERE id = ?';
+const LAST_TRANSACTION = 'SELECT position, chain FROM tendril_transaction ORDER BY position DESC LIMIT 1';
+
+export interface LogOpening {
+  readonly numbers: CollectionNumbers;
+  readonly epoch: EpochId;
+  /** The earliest position that rows can be undone to. */
+  readonly floor: Position;
+}
+
+export function createSqliteLog(driver: SqliteDriver, { numbers, epoch, floor }: LogOpening): Log {
+  const epochs = createEpochs(driver, epoch);
+  const names = new Map([...numbers].map(([name, number]) => [number, name]));
+  const append = createAppend(driver, numbers);
+  let last = readLast(driver);
+  return {
+    position: () => last.position,
+    append: (transaction, entries) => {
+      const position = (last.position + 1) as Position;
+      epochs.record(last.position);
+      const chain = nextChain(
+        last.chain,
+        position,
+        transaction,
+        entries.map(({ digest }) => digest),
+      );
+      append(position, entries);
+      const tx = bytesOfId(transaction);
+      driver.run(INSERT_TRANSACTION, [position, tx, chain]);
+      driver.run(INSERT_OUTCOME, [tx, position]);
+      last = { position, chain };
+      return position;
+    },
+    rewind: () => {
+      last = readLast(driver);
+      epochs.rewind();
+    },
+    epoch: () => epochs.record(last.position),
+    covers: (cursor) => epochs.covers(cursor, last.position),
+    verifyChain: () => verifyChain(driver),
+    ...createLookups(driver, names),
+    ...createReads(driver, numbers, names, floor),
+  };
+}
+
+/** Writes the operations of one transaction: two statements for each batch, then for each of the rest. */
+function createAppend(driver: SqliteDriver, numbers: CollectionNumbers) {
+  const insert = (position: Position, entries: readonly LogEntry[], from: number, count: number) => {
+    const identities: SqlValue[] = [];
+    const contents: SqlValue[] = [];
+    for (let ordinal = from; ordinal < from + count; ordinal += 1) {
+      const { operation, bytes, digest, undo } = entries[ordinal]!;
+      identities.push(position, ordinal, encodeIds([operation.id]), digest);
+      identities.push(numberOf(numbers, operation.collection), encodeIds([operation.entity]));
+      identities.push(encodeIds(operation.precursors));
+      contents.push(position, ordinal, bytes, encodeUndo(undo));
+    }
+    driver.run(count === 1 ? INSERT_IDENTITY : INSERT_IDENTITIES, identities);
+    driver.run(count === 1 ? INSERT_CONTENT : INSERT_CONTENTS, contents);
+  };
+  return (position: Position, entries: readonly LogEntry[]): void => {
+    let written = 0;
+    for (; written + INSERT_BATCH <= entries.length; written += INSERT_BATCH)
+      insert(position, entries, written, INSERT_BATCH);
+    for (; written < entries.length; written += 1) insert(position, entries, written, 1);
+  };
+}
+
+function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'identity' | 'outcome' | 'greatestId'> {
+  return {
+    identity: (id) => {
+      const found = driver.get(FIND_IDENTITY, [bytesOfId(id)]);
+      if (found === undefined) return null;
+      const [position, digest, number, entity] = found as [Position, Uint8Array, number, Uint8Array];
+      return { position, digest, collection: names.get(number)!, entity: readId<EntityId>(entity, 0) };
+    },
+    outcome: (transaction) => {
+      const found = driver.get('SELECT position FROM tendril_outcome WHERE tx = ?', [bytesOfId(transaction)]);
+      return found === undefined ? null : { kind: 'applied', position: found[0] as Position };
+    },
+    greatestId: () => {
+      const greatest = driver.get('SELECT max(id) FROM tendril_identity')?.[0] as Uint8Array | null;
+      return greatest === null ? null : readId<OperationId>(greatest, 0);
+    },
+  };
+}
+
+function createReads(
+  driver: SqliteDriver,
+  numbers: CollectionNumbers,
+  names: CollectionNames,
+  floor: Position,
+): Pick<Log, 'since' | 'ofEntity' | 'undoSince'> {
+  return {
+    since: (position, limit) => {
+      const found = driver.all(
+        'SELECT position, bytes FROM tendril_content WHERE position > ? ORDER BY position, ordinal LIMIT ?',
+        [position, limit + 1],
+      );
+      if (found.length <= limit) return found.map(loggedOperation);
+      // The last transaction of the answer may go on beyond it: leave it out, unless it is the only one.
+      const [cut] = found[limit]!;
+      const whole = found.filter(([at]) => at !== cut);
+      if (whole.length > 0) return whole.map(loggedOperation);
+      return driver
+        .all('SELECT position, bytes FROM tendril_content WHERE position = ? ORDER BY ordinal', [cut!])
+        .map(loggedOperation);
+    },
+    ofEntity: (collection, entity) =>
+      driver
+        .all(
+          `SELECT i.position, c.bytes FROM tendril_identity AS i CROSS JOIN tendril_content AS c USING (position, ordinal)
+            WHERE i.entity = ? AND i.collection = ? ORDER BY i.position, i.ordinal`,
+          [bytesOfId(entity), numberOf(numbers, collection)],
+        )
+        .map(loggedOperation),
+    undoSince: (position, scope, limit) => {
+      if (position < floor) throw unavailable(position, floor);
+      const where = ['i.position > ?'];
+      const parameters: (number | Uint8Array)[] = [position];
+      if (scope.collection !== undefined) {
+        where.push('i.collection = ?');
+        parameters.push(numberOf(numbers, scope.collection));
+      }
+      if (scope.entity !== undefined) {
+        where.push('i.entity = ?');
+        parameters.push(bytesOfId(scope.entity));
+      }
+      const sql = `SELECT i.position, i.collection, i.entity, c.undo
+        FROM tendril_identity AS i CROSS JOIN tendril_content AS c USING (position, ordinal)
+        WHERE ${where.join(' AND ')} ORDER BY i.position DESC, i.ordinal DESC LIMIT ?`;
+      return driver.all(sql, [...parameters, limit + 1]).map((cells) => undoEntry(cells, names));
+    },
+  };
+}
+
+function loggedOperation([position, bytes]: readonly Cell[]): LoggedOperation {
+  return { position: position as Position, bytes: bytes as Uint8Array };
+}
+
+function undoEntry([position, number, entity, undo]: readonly Cell[], names: CollectionNames): UndoEntry {
+  return {
+    position: position as Position,
+    collection: names.get(number as number)!,
+    entity: readId<EntityId>(entity as Uint8Array, 0),
+    undo: decodeUndo(undo as Uint8Array),
+  };
+}
+
+function readLast(driver: SqliteDriver): { readonly position: Position; readonly chain: Uint8Array } {
+  const [position, chain] = driver.get(LAST_TRANSACTION) ?? [0, CHAIN_START];
+  if (!(chain instanceof Uint8Array) || chain.length !== CHAIN_START.length) throw damaged('the chain hash');
+  return { position: position as Position, chain };
+}
+
+function numberOf(numbers: CollectionNumbers, collection: string): number {
+  const number = numbers.get(collection);
+  if (number !== undefined) return number;
+  throw new TendrilError({
+    code: 'unknown-collection',
+    problem: `This node has no collection ${JSON.stringify(collection)}.`,
+    remedy: 'Pass it in `collections` when the node is opened.',
+    facts: { collection },
+  });
+}
+
+function unavailable(position: Position, floor: Position): TendrilError {
+  return new TendrilError({
+    code: 'history-unavailable',
+    problem: `Rows as they stood at position ${position} are no longer kept; the earliest is ${floor}.`,
+    remedy: `Ask for position ${floor} or a later one.`,
+    facts: { position, floor },
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * Rows over SQLite: one physical table per collection (tables.ts), statements prepared once by the driver.
+ *
+ * A cell goes to its column as it is: a number bound as REAL becomes the INTEGER it equals by the column's affinity.
+ * An update names only the columns that changed, because SQLite rewrites the entries of every index whose column is named.
+ */
+import { TendrilError } from '../errors.ts';
+import type { Cell, SqlValue } from '../query/index.ts';
+import type { Descriptor } from './descriptor.ts';
+import type { SqliteDriver } from './driver.ts';
+import { bytesOfHex } from './encoding.ts';
+import { bytesOfId, type EntityId, type OperationId, type Position, readId } from './ids.ts';
+import { decodeExtra, decodeIds, decodeVersions, encodeExtra, encodeIds, encodeVersions } from './row-bytes.ts';
+import type { Rows, StoredRow } from './rows.ts';
+import { insertSql, physicalTable, quoted } from './tables.ts';
+
+/** Different sets of changed columns that a collection keeps a statement for; past it an update names every column. */
+export const MAX_UPDATE_SHAPES = 64;
+
+const HIDDEN = ['_head', '_versions', '_deleted', '_asOf', '_extra'];
+/** Blobs that every row has come as hexadecimal text: native packages make a Buffer of a blob, at five times the cost. */
+const HIDDEN_AS_READ = ['hex(_head)', 'hex(_versions)', '_deleted', '_asOf', '_extra'];
+
+type TableRows = {
+  readonly read: (id: EntityId) => StoredRow | null;
+  readonly write: (id: EntityId, before: StoredRow | null, after: StoredRow) => void;
+  readonly erase: (id: EntityId) => void;
+};
+
+export function createSqliteRows(driver: SqliteDriver, descriptors: ReadonlyMap<string, Descriptor>): Rows {
+  const tables = new Map<string, TableRows>();
+  for (const [name, descriptor] of descriptors) tables.set(name, createTableRows(driver, descriptor));
+  const tableOf = (collection: string): TableRows => tables.get(collection) ?? missing(collection);
+  return {
+    read: (collection, id) => tableOf(collection).read(id),
+    write: (collection, id, before, after) => tableOf(collection).write(id, before, after),
+    erase: (collection, id) => tableOf(collection).erase(id),
+  };
+}
+
+function createTableRows(driver: SqliteDriver, { collection, table }: Descriptor): TableRows {
+  const physical = physicalTable(collection);
+  const columns = table.columns.map(({ name }) => quoted(name));
+  const all = [...columns, ...HIDDEN];
+  const readSql = `SELECT ${[...columns, ...HIDDEN_AS_READ].join(', ')} FROM ${physical} WHERE id = ?`;
+  const insertRowSql = insertSql(physical, all, 1);
+  const eraseSql = `DELETE FROM ${physical} WHERE id = ?`;
+  const updateSqlOf = createUpdateSql(physical, columns);
+  const width = columns.length;
+
+  const insert = (row: StoredRow) => {
+    const parameters: SqlValue[] = row.values.slice();
+    parameters.push(encodeIds(row.head), encodeVersions(row.versions), deletedBytes(row), row.asOf);
+    parameters.push(encodeExtra(row.extra));
+    driver.run(insertRowSql, parameters);
+  };
+  const update = (id: EntityId, before: StoredRow, after: StoredRow) => {
+    const { columns: changed, sql } = updateSqlOf(before, after);
+    const parameters: SqlValue[] = changed.map((column) => after.values[column]!);
+    parameters.push(encodeIds(after.head), encodeVersions(after.versions), after.asOf, encodeExtra(after.extra));
+    if (before.deleted !== after.deleted) parameters.push(deletedBytes(after));
+    parameters.push(id);
+    driver.run(sql, parameters);
+  };
+  return {
+    read: (id) => {
+      const cells = driver.get(readSql, [id]);
+      return cells === undefined ? null : storedRow(cells, width);
+    },
+    write: (id, before, after) => {
+      if (before === null) insert(after);
+      else update(id, before, after);
+    },
+    erase: (id) => {
+      driver.run(eraseSql, [id]);
+    },
+  };
+}
+
+/** The UPDATE of the columns in which two rows differ: hidden ones always, `_deleted` (which indexes read) if it changed. */
+function createUpdateSql(physical: string, columns: readonly string[]) {
+  const everything = columns.slice(1).map((_, index) => index + 1);
+  const shapes = new Map<string, string>();
+  const sqlOf = (changed: readonly number[], withDeleted: boolean) => {
+    const set = [...changed.map((column) => columns[column]!), '_head', '_versions', '_asOf', '_extra'];
+    if (withDeleted) set.push('_deleted');
+    return `UPDATE ${physical} SET ${set.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`;
+  };
+  return (before: StoredRow, after: StoredRow): { readonly columns: readonly number[]; readonly sql: string } => {
+    const withDeleted = before.deleted !== after.deleted;
+    const changed = everything.filter((column) => before.values[column] !== after.values[column]);
+    const shape = `${withDeleted}${changed.join()}`;
+    let sql = shapes.get(shape);
+    if (sql !== undefined) return { columns: changed, sql };
+    if (shapes.size >= MAX_UPDATE_SHAPES) return { columns: everything, sql: sqlOf(everything, withDeleted) };
+    sql = sqlOf(changed, withDeleted);
+    shapes.set(shape, sql);
+    return { columns: changed, sql };
+  };
+}
+
+function storedRow(cells: readonly Cell[], width: number): StoredRow {
+  const deleted = cells[width + 2] as Uint8Array | null;
+  return {
+    values: cells.slice(0, width),
+    head: decodeIds(bytesOfHex(cells[width] as string)),
+    versions: decodeVersions(bytesOfHex(cells[width + 1] as string)),
+    deleted: deleted === null ? null : readId<OperationId>(deleted, 0),
+    asOf: cells[width + 3] as Position,
+    extra: decodeExtra(cells[width + 4] as Uint8Array | null),
+  };
+}
+
+function deletedBytes({ deleted }: StoredRow): Uint8Array | null {
+  return deleted === null ? null : bytesOfId(deleted);
+}
+
+function missing(collection: string): never {
+  throw new TendrilError({
+    code: 'unknown-collection',
+    problem: `This node has no collection ${JSON.stringify(collection)}.`,
+    remedy: 'Pass it in `collections` when the node is opened.',
+    facts: { collection },
+  });
+}
