@@ -45,7 +45,9 @@ export function openStore(driver: SqliteDriver, collections: readonly Collection
   try {
     return open(driver, collections, mintId);
   } catch (error) {
-    throw fileFailure(error);
+    // Our own statements are right: where SQLite misses a name of theirs, the file has lost it.
+    const lost = error instanceof TendrilError && error.facts.sqliteCode === 'SQLITE_ERROR';
+    throw lost ? damagedFile('a table or column of its log') : fileFailure(error);
   }
 }
 

@@ -20,8 +20,11 @@ const FLIPS_IN_WAL = runs(200);
 const FLIPS_IN_FILE = runs(600);
 const STEPS = 12;
 const PAGE_BYTES = 4_096;
-/** What a file with a wrong bit may be refused with: its first page says whose it is, its schema which collections it has. */
-const REFUSALS = ['storage-damaged', 'storage-foreign', 'storage-newer', 'schema-mismatch'];
+/**
+ * What a file with a wrong bit may be refused with: its first page says whose it is, its schema which collections it has,
+ * and a name that was lost from the schema is missed by the first statement that needs it.
+ */
+const REFUSALS = ['storage-damaged', 'storage-foreign', 'storage-newer', 'schema-mismatch', 'storage-failed'];
 
 const random = createRandom(seedFor('torn'));
 let folder: string;
