@@ -46,10 +46,7 @@ interface Refusal {
   readonly error: TendrilError;
 }
 
-interface View {
-  readonly accounts: readonly RowOf<typeof Account>[];
-  readonly live: readonly RowOf<typeof Account>[];
-}
+type Accounts = readonly RowOf<typeof Account>[];
 
 export interface FaultRun {
   readonly script: Script;
@@ -76,7 +73,7 @@ export async function runWithFault({ script, ground, journal, random, faulty }: 
   const reported: unknown[] = [];
   const onError = (error: unknown) => void reported.push(error);
   const node = await Node.open({ collections, storage: faulty(disk), onError }).catch(typed);
-  let view: View | null = null;
+  let view: Accounts | null = null;
   if (node instanceof Node) {
     const live = openLive(node);
     await script.act(node, attempt);
@@ -104,7 +101,7 @@ function openLive(node: Node) {
 }
 
 /** What the node says after the fault; null where it refuses to say anything. */
-async function viewOf(node: Node, live: ReturnType<typeof openLive>, works: boolean): Promise<View | null> {
+async function viewOf(node: Node, live: ReturnType<typeof openLive>, works: boolean): Promise<Accounts | null> {
   const read = () => node.query(Account).catch(typed);
   const first = await read();
   // Where the fault hit that very read.
@@ -117,7 +114,7 @@ async function viewOf(node: Node, live: ReturnType<typeof openLive>, works: bool
   // It has failed while it was read, and says so, until the next transaction that concerns it.
   if (live !== null && live.error === null) expect(live.rows, 'live = fresh').toEqual(newest);
   if (live !== null && live.error !== null) typed(live.error);
-  return { accounts, live: newest };
+  return accounts;
 }
 
 interface Found {
@@ -125,7 +122,7 @@ interface Found {
   readonly collections: readonly Collection[];
   readonly kept: readonly Receipt[];
   readonly refused: readonly Refusal[];
-  readonly view: View | null;
+  readonly view: Accounts | null;
 }
 
 async function checkImage(image: Image, { journal, collections, kept, refused, view }: Found): Promise<void> {
@@ -137,7 +134,7 @@ async function checkImage(image: Image, { journal, collections, kept, refused, v
     stamps.filter((stamp) => !allowed.has(stamp)),
     'what was refused left no trace',
   ).toEqual([]);
-  if (view !== null) expect(view.accounts, 'the node said what the file says').toEqual(accounts);
+  if (view !== null) expect(view, 'the node said what the file says').toEqual(accounts);
 }
 
 function typed(error: unknown): TendrilError {

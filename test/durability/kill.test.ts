@@ -24,8 +24,8 @@ const PHASES: readonly Phase[] = ['opening', 'writing', 'checkpointing', 'backup
 /** The latest moment at which a victim is killed; it is killed at a random one up to there. */
 const LATEST: Readonly<Record<Phase, Moment>> = {
   opening: { kind: 'opening', nth: 1, delayMs: 80 },
-  writing: { kind: 'receipt', nth: 100, delayMs: 10 },
-  checkpointing: { kind: 'receipt', nth: 60, delayMs: 10 },
+  writing: { kind: 'receipt', nth: 60, delayMs: 10 },
+  checkpointing: { kind: 'receipt', nth: 40, delayMs: 10 },
   backup: { kind: 'backup', nth: 3, delayMs: 20 },
   closing: { kind: 'closing', nth: 3, delayMs: 20 },
 };
