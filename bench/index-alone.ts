@@ -4,7 +4,7 @@
  * Beside it stands a bare hash lookup for the same change: one `Map.get` of its origin among 100,000. Changes come in
  * random order, and their texts are new to both sides, as those of rows just read are.
  */
-import { SelectionIndex } from '../engine/selection-index.ts';
+import { SelectionIndex } from '../engine/live/selection-index.ts';
 import { indexKeysOf, type RawRow, type Selector } from '../query/index.ts';
 import { createRandom } from '../test/support/random.ts';
 import type { Bench } from './bench.ts';

@@ -7,14 +7,14 @@ import { type SqlParameters, Where } from '../query/index.ts';
 import { type Collection, type LoggedOperation, type Position, parseEntityId, type RowOf } from '../storage/index.ts';
 import { type Explanation, explainStatement } from './explain.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
-import type { IngestResult } from './ingest.ts';
-import type { LiveQuery } from './live-query.ts';
+import type { IngestResult } from './ingest/ingest.ts';
+import type { LiveQuery } from './live/live-query.ts';
 import { invalidOption, type NodeOptions, type NodeParts, openNode } from './open-node.ts';
 import { decodeRows } from './reader.ts';
 import { makeReport, type Report } from './report.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
-import type { TransactOptions } from './transact.ts';
-import type { Transaction } from './transaction.ts';
+import type { TransactOptions } from './write/transact.ts';
+import type { Transaction } from './write/transaction.ts';
 
 /** Where a read is answered from: on a durable node there is one place only. */
 export interface ReadOptions {

@@ -16,20 +16,20 @@ import {
 } from '../storage/index.ts';
 import { type Catalog, type CatalogEntry, createCatalog } from './catalog.ts';
 import type { Source } from './change.ts';
-import { type Clock, systemClock } from './clock.ts';
-import { type CommitQueue, createCommitQueue, MAX_OPERATIONS_TOGETHER } from './commit-queue.ts';
 import type { Core } from './core.ts';
-import { createIngester, type Ingester } from './ingest.ts';
-import type { LiveQuery } from './live-query.ts';
-import { createMint } from './mint.ts';
-import { createSystemRandom, type Random } from './random.ts';
-import { createReactor, type LiveCollection, type Reactor } from './reactor.ts';
+import { createIngester, type Ingester } from './ingest/ingest.ts';
+import type { LiveQuery } from './live/live-query.ts';
+import { createReactor, type LiveCollection, type Reactor } from './live/reactor.ts';
+import { createPrepareStatement, type PrepareStatement } from './live/statement-live.ts';
+import { type Clock, systemClock } from './ports/clock.ts';
+import { createSystemRandom, type Random } from './ports/random.ts';
+import { type Scheduler, systemScheduler } from './ports/scheduler.ts';
 import { createReader, type Reader } from './reader.ts';
-import { type Scheduler, systemScheduler } from './scheduler.ts';
-import { insideGroup } from './standpoint.ts';
-import { createPrepareStatement, type PrepareStatement } from './statement-live.ts';
-import { createStatementRunner, type StatementRunner } from './statement-run.ts';
-import { createTransactor, type Transactor } from './transact.ts';
+import { type CommitQueue, createCommitQueue, MAX_OPERATIONS_TOGETHER } from './write/commit-queue.ts';
+import { createMint } from './write/mint.ts';
+import { insideGroup } from './write/standpoint.ts';
+import { createStatementRunner, type StatementRunner } from './write/statement-run.ts';
+import { createTransactor, type Transactor } from './write/transact.ts';
 
 export interface NodeOptions {
   /** The only role so far, and the default. */

@@ -5,8 +5,8 @@
  * is the text that a timestamp keeps. What SQL cannot hold is refused before a driver sees it.
  */
 import type { TendrilError } from '../errors.ts';
-import { wellFormed } from './lexer-literal.ts';
-import type { ParameterList } from './parameter-list.ts';
+import { wellFormed } from './parse/lexer-literal.ts';
+import type { ParameterList } from './parse/parameter-list.ts';
 import { type QueryErrorCode, queryError } from './query-error.ts';
 import { type Cell, cellOf, type SqlInput, type ValueClass } from './value.ts';
 

@@ -2,13 +2,13 @@
 
 export type { Expr } from './ast.ts';
 export type { SqlParameters } from './binding.ts';
-export { type Bound, type IndexKey, indexKeysOf, MAX_INDEX_KEYS, type RangeKey } from './index-keys.ts';
-export { compileMatcher, type Matcher, type MatcherTier, matcherTier } from './matcher.ts';
-export { within } from './operands.ts';
-export { compileOrder, type Order, type SortKeys } from './order.ts';
-export { quoteName } from './print.ts';
+export { compileMatcher, type Matcher, type MatcherTier, matcherTier } from './evaluate/matcher.ts';
+export { within } from './evaluate/operands.ts';
+export { compileOrder, type Order, type SortKeys } from './evaluate/order.ts';
+export { type Bound, type IndexKey, indexKeysOf, MAX_INDEX_KEYS, type RangeKey } from './keys/index-keys.ts';
+export { compareKeys, type Fold, type RowKey, rowKey } from './keys/row-key.ts';
+export { quoteName } from './parse/print.ts';
 export { queryError } from './query-error.ts';
-export { compareKeys, type Fold, type RowKey, rowKey } from './row-key.ts';
 export { exactValues, type Selection, type Shape } from './selection.ts';
 export { createSelector, type Selector } from './selector.ts';
 export {
@@ -24,9 +24,9 @@ export {
   type StatementColumn,
   type StatementProbe,
   type UpdateStatement,
-} from './statement.ts';
-export type { Property } from './statement-sources.ts';
-export type { Piece } from './statement-tokens.ts';
+} from './statement/statement.ts';
+export type { Property } from './statement/statement-sources.ts';
+export type { Piece } from './statement/statement-tokens.ts';
 export type { Column, ColumnType, SqlProbe, Table } from './table.ts';
 export type { Cell, RawRow, SqlInput, SqlValue, ValueClass } from './value.ts';
 export { cellOf, classOf, compareBlobs, compareText, compareValues, exactOf, foldAscii, utf8Length } from './value.ts';

@@ -9,17 +9,17 @@
  */
 import type { TendrilError } from '../errors.ts';
 import { checkParameters, inputCell, inputClass, inputOf, refuseInput, type SqlParameters } from './binding.ts';
+import { type BuiltShape, buildShape } from './check/shape.ts';
 import { objectionTo } from './guard.ts';
-import { type Lexed, lex } from './lexer.ts';
-import { CLASS_OF_TAG, type Literal } from './lexer-literal.ts';
 import { MAX_KNOWN_SHAPES, MAX_KNOWN_TEXTS } from './limits.ts';
-import { type Draft, parse } from './parse.ts';
-import type { SlotSource } from './parse-cursor.ts';
+import { type Lexed, lex } from './parse/lexer.ts';
+import { CLASS_OF_TAG, type Literal } from './parse/lexer-literal.ts';
+import { type Draft, parse } from './parse/parse.ts';
+import type { SlotSource } from './parse/parse-cursor.ts';
+import { referee } from './parse/referee.ts';
 import { queryError } from './query-error.ts';
 import { Recent } from './recent.ts';
-import { referee } from './referee.ts';
 import type { Selection, Shape } from './selection.ts';
-import { type BuiltShape, buildShape } from './shape.ts';
 import type { SqlProbe, Table } from './table.ts';
 import { type Cell, latin1Of, type SqlInput, type ValueClass } from './value.ts';
 import { Where } from './where.ts';

@@ -16,19 +16,22 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const ENTRANCES = ['query/index.ts', 'storage/index.ts', 'storage/drivers/index.ts', 'engine/index.ts'];
 /** The only file that imports a package (type imports are free). */
 const DOORS: Readonly<Record<string, string>> = {
-  'node-sql-parser': 'query/statement-head.ts',
+  'node-sql-parser': 'query/statement/statement-head.ts',
   'better-sqlite3': 'storage/drivers/better-sqlite3.ts',
   'node:sqlite': 'storage/drivers/node-sqlite.ts',
   'node-sqlite3-wasm': 'storage/drivers/node-sqlite3-wasm.ts',
   'sql.js': 'storage/drivers/sql-js.ts',
   '@noble/hashes': 'storage/sha256.ts',
-  ulid: 'engine/mint.ts',
+  ulid: 'engine/write/mint.ts',
 };
 /** What reaches outside the process or time, and the only files that may. */
 const PORTS: readonly { readonly what: RegExp; readonly only: string }[] = [
-  { what: /\bDate\.now\b|new Date\(\)|\bperformance\./, only: 'engine/clock.ts' },
-  { what: /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b/, only: 'engine/random.ts' },
-  { what: /\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMessageChannel\b/, only: 'engine/scheduler.ts' },
+  { what: /\bDate\.now\b|new Date\(\)|\bperformance\./, only: 'engine/ports/clock.ts' },
+  { what: /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b/, only: 'engine/ports/random.ts' },
+  {
+    what: /\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMessageChannel\b/,
+    only: 'engine/ports/scheduler.ts',
+  },
   { what: /node:crypto/, only: 'storage/sha256.ts' },
 ];
 const MAX_FILE_LINES = 400;

@@ -1,6 +1,6 @@
 /** What live queries promise, on a node of any role. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { applied } from '../../engine/change-set.ts';
+import { applied } from '../../engine/live/change-set.ts';
 import { type ChangeSet, idFrom, type LiveQuery, type Node, type RowOf, where } from '../../index.ts';
 import { closingAfterEach, Note, replicate } from './fixture.ts';
 

@@ -1,6 +1,7 @@
 /** Another author, known by its operations only: what it writes comes in through `ingest`. */
-import { createMint } from '../../engine/mint.ts';
-import { createRandomFrom } from '../../engine/random.ts';
+
+import { createRandomFrom } from '../../engine/ports/random.ts';
+import { createMint } from '../../engine/write/mint.ts';
 import type { Edit, EntityId, Operation, OperationId, TransactionId } from '../../storage/index.ts';
 import { encodeOperation } from '../../storage/operation-bytes.ts';
 import type { Random } from '../support/random.ts';

@@ -1,6 +1,6 @@
 /** Change sets as algebra: applying, taking back, merging, over random steps. */
 import { expect, test } from 'vitest';
-import { applied, type Differences, inverse, isEmpty, merge, paired } from '../../engine/change-set.ts';
+import { applied, type Differences, inverse, isEmpty, merge, paired } from '../../engine/live/change-set.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 interface Row {

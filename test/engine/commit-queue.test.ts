@@ -8,7 +8,7 @@ import {
   MAX_GROUP_OPERATIONS,
   MAX_WAITING_MEMBERS,
   type Outcome,
-} from '../../engine/commit-queue.ts';
+} from '../../engine/write/commit-queue.ts';
 import { memory, type Position, type SqliteDriver, type TransactionId } from '../../storage/index.ts';
 
 let driver: SqliteDriver;

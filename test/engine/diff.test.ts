@@ -1,8 +1,8 @@
 /** The diff of two lists of rows. */
 import { expect, test } from 'vitest';
-import { applied } from '../../engine/change-set.ts';
-import { diff } from '../../engine/diff.ts';
-import { Member } from '../../engine/member.ts';
+import { applied } from '../../engine/live/change-set.ts';
+import { diff } from '../../engine/live/diff.ts';
+import { Member } from '../../engine/live/member.ts';
 import type { RawRow } from '../../query/index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_PARKED_BYTES, MAX_PARKED_MS, MAX_PARKED_TRANSACTIONS } from '../../engine/parking.ts';
+import { MAX_PARKED_BYTES, MAX_PARKED_MS, MAX_PARKED_TRANSACTIONS } from '../../engine/ingest/parking.ts';
 import { collection, integer, json, memory, Node, text } from '../../index.ts';
 import {
   type Edit,

@@ -1,7 +1,7 @@
 /** The interval index against a list that is searched from end to end. */
 import { expect, test } from 'vitest';
-import { type Bucket, itemsOf } from '../../engine/bucket.ts';
-import { type Bound, IntervalIndex } from '../../engine/interval-index.ts';
+import { type Bucket, itemsOf } from '../../engine/live/bucket.ts';
+import { type Bound, IntervalIndex } from '../../engine/live/interval-index.ts';
 import { compareKeys, type RowKey } from '../../query/index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 

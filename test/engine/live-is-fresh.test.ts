@@ -3,10 +3,10 @@
  * change sets lead to that, and only the live queries that a change may concern were looked at.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { applied } from '../../engine/change-set.ts';
-import type { LiveQuery } from '../../engine/live-query.ts';
+import { applied } from '../../engine/live/change-set.ts';
+import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { type NodeParts, openNode } from '../../engine/open-node.ts';
-import type { Transaction } from '../../engine/transaction.ts';
+import type { Transaction } from '../../engine/write/transaction.ts';
 import { collection, idFrom, integer } from '../../storage/index.ts';
 import { type Asked, randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';

@@ -1,7 +1,7 @@
 /** Live queries: listeners, iteration, reselecting and closing, over one bare table. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { applied, type ChangeSet } from '../../engine/change-set.ts';
-import type { LiveQuery } from '../../engine/live-query.ts';
+import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
+import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { type Item, type LiveTable, openLiveTable, put, remove } from '../support/live-table.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mergeOperation } from '../../engine/merge.ts';
+import { mergeOperation } from '../../engine/write/merge.ts';
 import type { Cell } from '../../query/index.ts';
 import {
   collection,

@@ -1,7 +1,7 @@
 import { decodeTime } from 'ulid';
 import { describe, expect, test } from 'vitest';
-import { createMint } from '../../engine/mint.ts';
-import { createRandomFrom, createSystemRandom } from '../../engine/random.ts';
+import { createRandomFrom, createSystemRandom } from '../../engine/ports/random.ts';
+import { createMint } from '../../engine/write/mint.ts';
 import { createTestClock, createTestRandom } from '../support/ports.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 

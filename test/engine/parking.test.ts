@@ -5,7 +5,7 @@ import {
   MAX_PARKED_BYTES,
   MAX_PARKED_MS,
   MAX_PARKED_TRANSACTIONS,
-} from '../../engine/parking.ts';
+} from '../../engine/ingest/parking.ts';
 import type { OperationId, TransactionId } from '../../storage/index.ts';
 
 const transaction = (number: number) => `T${number}` as TransactionId;

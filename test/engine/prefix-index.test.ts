@@ -1,7 +1,7 @@
 /** The prefix index against asking every prefix. */
 import { describe, expect, test } from 'vitest';
-import { type Bucket, itemsOf } from '../../engine/bucket.ts';
-import { MAX_PREFIX_LENGTH, PrefixIndex, prefixBetween } from '../../engine/prefix-index.ts';
+import { type Bucket, itemsOf } from '../../engine/live/bucket.ts';
+import { MAX_PREFIX_LENGTH, PrefixIndex, prefixBetween } from '../../engine/live/prefix-index.ts';
 import { compareText } from '../../query/index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 

@@ -1,7 +1,7 @@
 /** The reactor and its views over one bare table, where groups, drains and failures are in the test's hands. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { applied, type ChangeSet } from '../../engine/change-set.ts';
-import type { LiveQuery } from '../../engine/live-query.ts';
+import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
+import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { type Item, type LiveTable, openLiveTable, put, remove } from '../support/live-table.ts';
 
 let table: LiveTable;

@@ -1,7 +1,7 @@
 /** Rows versions: a late look gives what an early one would have given. */
 import { expect, test } from 'vitest';
-import { applied, type Differences } from '../../engine/change-set.ts';
-import { MAX_STEPS_BACK, RowsVersion } from '../../engine/rows-version.ts';
+import { applied, type Differences } from '../../engine/live/change-set.ts';
+import { MAX_STEPS_BACK, RowsVersion } from '../../engine/live/rows-version.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 
 const seed = seedFor('rows versions');

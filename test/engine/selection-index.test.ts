@@ -1,6 +1,6 @@
 /** The selection index against the plain question: does this key meet this row? */
 import { expect, test } from 'vitest';
-import { SelectionIndex } from '../../engine/selection-index.ts';
+import { SelectionIndex } from '../../engine/live/selection-index.ts';
 import {
   type Cell,
   type Column,

@@ -1,10 +1,10 @@
 /** Whole statements kept live, by the general rule: run again for what touches them, told as differences. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { applied, type ChangeSet } from '../../engine/change-set.ts';
-import type { LiveQuery } from '../../engine/live-query.ts';
+import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
+import type { LiveQuery } from '../../engine/live/live-query.ts';
+import { createPrepareStatement } from '../../engine/live/statement-live.ts';
 import { type NodeParts, openNode } from '../../engine/open-node.ts';
 import type { SqlRow } from '../../engine/sql-result.ts';
-import { createPrepareStatement } from '../../engine/statement-live.ts';
 import type { SqlParameters } from '../../query/index.ts';
 import { collection, idFrom, integer, MAX_UNDO_ROWS, text } from '../../storage/index.ts';
 import { randomThing, Thing } from '../support/live-selections.ts';

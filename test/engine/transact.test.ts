@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_OPEN_TRANSACTIONS, MAX_RETRIES, MAX_TRANSACTION_MS } from '../../engine/transact.ts';
+import { MAX_OPEN_TRANSACTIONS, MAX_RETRIES, MAX_TRANSACTION_MS } from '../../engine/write/transact.ts';
 import { collection, integer, memory, Node, type Transaction, text } from '../../index.ts';
 import {
   MAX_PRECURSORS,

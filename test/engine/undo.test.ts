@@ -1,7 +1,7 @@
 /** The row at any earlier position of a random run equals the state recorded then, by every way that leads to it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_OPERATIONS_TOGETHER } from '../../engine/commit-queue.ts';
 import { openNode } from '../../engine/open-node.ts';
+import { MAX_OPERATIONS_TOGETHER } from '../../engine/write/commit-queue.ts';
 import { collection, integer, Node, type RowOf, type Transaction, text } from '../../index.ts';
 import { type EntityId, MAX_UNDO_ROWS, type Position } from '../../storage/index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';

@@ -1,7 +1,7 @@
 /** The window against a list that is sorted and cut again after every step. */
 import { describe, expect, test } from 'vitest';
-import { applied, type Differences } from '../../engine/change-set.ts';
-import { capacityOf, MAX_SLACK_ROWS, MIN_SLACK_ROWS, maintain, Window } from '../../engine/window.ts';
+import { applied, type Differences } from '../../engine/live/change-set.ts';
+import { capacityOf, MAX_SLACK_ROWS, MIN_SLACK_ROWS, maintain, Window } from '../../engine/live/window.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 interface Row {

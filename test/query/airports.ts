@@ -1,5 +1,5 @@
 /** Flights and airports as a node keeps them: tables with hidden columns behind views, and tables that are not collections. */
-import { type Analyser, createAnalyser } from '../../query/statement.ts';
+import { type Analyser, createAnalyser } from '../../query/statement/statement.ts';
 import type { Column, Table } from '../../query/table.ts';
 import { memory } from '../../storage/drivers/sql-js.ts';
 import type { SqliteDriver } from '../../storage/index.ts';

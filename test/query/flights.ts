@@ -1,7 +1,7 @@
 /** A small table of flights in memory, and the ways of asking it that the tests of query/ share. */
 import { TendrilError } from '../../errors.ts';
-import { lex } from '../../query/lexer.ts';
-import { type Draft, parse } from '../../query/parse.ts';
+import { lex } from '../../query/parse/lexer.ts';
+import { type Draft, parse } from '../../query/parse/parse.ts';
 import { exactValues, type Selection } from '../../query/selection.ts';
 import { createSelector, type Selector } from '../../query/selector.ts';
 import type { Column, Table } from '../../query/table.ts';

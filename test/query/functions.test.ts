@@ -1,7 +1,7 @@
 /** The functions of a selection exist in every SQLite here, and give one answer in all of them. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findFunction, knownFunctions } from '../../query/functions.ts';
+import { findFunction, knownFunctions } from '../../query/check/functions.ts';
 import type { SqlValue } from '../../query/value.ts';
 import type { SqliteDriver } from '../../storage/index.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';

@@ -12,7 +12,7 @@ import {
   type SqlValue,
   type Table,
 } from '../../query/index.ts';
-import { constantKey } from '../../query/row-key.ts';
+import { constantKey } from '../../query/keys/row-key.ts';
 import { createSelector, type Selector } from '../../query/selector.ts';
 import { cellOf } from '../../query/value.ts';
 import { memory } from '../../storage/drivers/sql-js.ts';

@@ -13,7 +13,7 @@ import {
   type Selection,
   type SqlValue,
 } from '../../query/index.ts';
-import { compareKeys } from '../../query/row-key.ts';
+import { compareKeys } from '../../query/keys/row-key.ts';
 import { exactValues } from '../../query/selection.ts';
 import { createSelector, type Selector } from '../../query/selector.ts';
 import { exactOf } from '../../query/value.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { lex } from '../../query/lexer.ts';
-import { CLASS_OF_TAG } from '../../query/lexer-literal.ts';
 import { MAX_STATEMENT_BYTES } from '../../query/limits.ts';
+import { lex } from '../../query/parse/lexer.ts';
+import { CLASS_OF_TAG } from '../../query/parse/lexer-literal.ts';
 import { classOf, exactOf } from '../../query/value.ts';
 import { memory } from '../../storage/drivers/sql-js.ts';
 import type { SqliteDriver } from '../../storage/index.ts';

@@ -1,6 +1,6 @@
 /** LIKE and GLOB against SQLite, and the prefix that everything matching a pattern starts with. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { GLOB, LIKE, likeWithEscape, literalPrefix, matchesPattern } from '../../query/like.ts';
+import { GLOB, LIKE, likeWithEscape, literalPrefix, matchesPattern } from '../../query/evaluate/like.ts';
 import { MAX_PATTERN_BYTES } from '../../query/limits.ts';
 import { foldAscii } from '../../query/value.ts';
 import type { SqliteDriver } from '../../storage/index.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../query/limits.ts';
 import { Recent } from '../../query/recent.ts';
 import { createSelector } from '../../query/selector.ts';
-import { createAnalyser } from '../../query/statement.ts';
+import { createAnalyser } from '../../query/statement/statement.ts';
 import type { SqlInput } from '../../query/value.ts';
 import { FLIGHT, type Flights, openFlights, parsed, refusal } from './flights.ts';
 

@@ -1,7 +1,7 @@
 /** Text read as a number: SQLite's reading, or none. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DOUBT } from '../../query/doubt.ts';
-import { integerAtStart, numberAtStart, numberSpelledBy } from '../../query/numeric-text.ts';
+import { DOUBT } from '../../query/evaluate/doubt.ts';
+import { integerAtStart, numberAtStart, numberSpelledBy } from '../../query/evaluate/numeric-text.ts';
 import { cellOf, classOf, type SqlValue } from '../../query/value.ts';
 import type { SqliteDriver } from '../../storage/index.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';

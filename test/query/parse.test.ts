@@ -1,6 +1,6 @@
 /** What a text means: our printing, run by SQLite, against the text itself, run by SQLite. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { printExpression, printOrder } from '../../query/print.ts';
+import { printExpression, printOrder } from '../../query/parse/print.ts';
 import { createSelector } from '../../query/selector.ts';
 import { type Flights, openFlights, parsed } from './flights.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TendrilError } from '../../errors.ts';
-import type { Draft } from '../../query/parse.ts';
-import { referee } from '../../query/referee.ts';
+import type { Draft } from '../../query/parse/parse.ts';
+import { referee } from '../../query/parse/referee.ts';
 import { type Flights, openFlights, parsed, refusal } from './flights.ts';
 
 let flights: Flights;

@@ -1,6 +1,6 @@
 /** How the parts of a random selection are spelled: names, literals, and parameters in one of SQLite's three styles. */
 import type { ColumnType, SqlInput, SqlValue, Table } from '../../query/index.ts';
-import { quoteValue } from '../../query/print.ts';
+import { quoteValue } from '../../query/parse/print.ts';
 import type { Random } from '../support/random.ts';
 import { constantOf, JSONS, type Palette, type World } from './worlds.ts';
 

@@ -1,7 +1,7 @@
 /** Which result columns are plain properties, against what the native driver's own metadata says of the same statement. */
 import { expect, test } from 'vitest';
 import { TendrilError } from '../../errors.ts';
-import { createAnalyser, type SelectStatement } from '../../query/statement.ts';
+import { createAnalyser, type SelectStatement } from '../../query/statement/statement.ts';
 import type { Table } from '../../query/table.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 

@@ -7,8 +7,8 @@ import {
   pieceValues,
   type SelectStatement,
   type Statement,
-} from '../../query/statement.ts';
-import type { Piece } from '../../query/statement-tokens.ts';
+} from '../../query/statement/statement.ts';
+import type { Piece } from '../../query/statement/statement-tokens.ts';
 import type { Cell } from '../../query/value.ts';
 import type { SqliteDriver } from '../../storage/index.ts';
 import { AIRPORT, openAirports } from './airports.ts';

@@ -1,5 +1,5 @@
 /** What the storage tests start from: ids that ascend, a collection with every type, an open store. */
-import { createMint } from '../../engine/mint.ts';
+import { createMint } from '../../engine/write/mint.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import {
   bigint,

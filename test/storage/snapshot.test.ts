@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { mergeOperation } from '../../engine/merge.ts';
+import { mergeOperation } from '../../engine/write/merge.ts';
 import type { RawRow } from '../../query/index.ts';
 import {
   collection,

@@ -1,5 +1,5 @@
 /** An author of operations by hand, for what no node would write. */
-import { createMint } from '../../engine/mint.ts';
+import { createMint } from '../../engine/write/mint.ts';
 import type { SqlValue } from '../../query/index.ts';
 import {
   type Edit,

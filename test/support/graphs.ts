@@ -3,7 +3,7 @@
  *
  * Every transaction is whole, every precursor was known to its author, ids respect cause; clocks wander.
  */
-import { createMint } from '../../engine/mint.ts';
+import { createMint } from '../../engine/write/mint.ts';
 import type { SqlValue } from '../../query/index.ts';
 import type { Edit, EntityId, Operation, OperationId, TransactionId } from '../../storage/index.ts';
 import { createTestRandom } from './ports.ts';

@@ -1,7 +1,7 @@
 /** A reactor over one bare table: what a node is to live queries, without log and transactions. */
 import type { Change, Commit } from '../../engine/change.ts';
-import type { LiveQuery } from '../../engine/live-query.ts';
-import { createReactor, type Reactor } from '../../engine/reactor.ts';
+import type { LiveQuery } from '../../engine/live/live-query.ts';
+import { createReactor, type Reactor } from '../../engine/live/reactor.ts';
 import { selectionSql } from '../../engine/reader.ts';
 import { createSelector, exactOf, exactValues, quoteName, type RawRow, type SqlParameters } from '../../query/index.ts';
 import {

@@ -1,7 +1,7 @@
 /** The ports of a node as values a test turns: a clock that stands still, randomness from a seed, timers by hand. */
-import type { Clock } from '../../engine/clock.ts';
-import { createRandomFrom, type Random } from '../../engine/random.ts';
-import type { Scheduler } from '../../engine/scheduler.ts';
+import type { Clock } from '../../engine/ports/clock.ts';
+import { createRandomFrom, type Random } from '../../engine/ports/random.ts';
+import type { Scheduler } from '../../engine/ports/scheduler.ts';
 import { createRandom } from './random.ts';
 
 export interface TestClock extends Clock {

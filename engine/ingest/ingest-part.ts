@@ -1,0 +1,184 @@
+/**
+ * One part of an ingest: its transactions are judged, and applied, parked or refused, inside a group.
+ *
+ * Invariants
+ *   - a transaction is applied, parked or refused whole; what is refused changes nothing, here or in parking;
+ *   - an operation is applied after its precursors; a transaction that misses one is parked, and is ready when the last
+ *     of them comes;
+ *   - an operation that is here already is a duplicate if its content is the same, else its transaction is refused;
+ *   - operations of a transaction that come after it was applied are applied by themselves: nothing is lost;
+ *   - a part applies fewer than MAX_GROUP_OPERATIONS operations, and then one transaction more.
+ */
+import { TendrilError } from '../../errors.ts';
+import {
+  MAX_TRANSACTION_BYTES,
+  MAX_TRANSACTION_OPERATIONS,
+  type OperationId,
+  sameBytes,
+  type TransactionId,
+} from '../../storage/index.ts';
+import type { Commit } from '../change.ts';
+import type { Core } from '../core.ts';
+import { Application, type Prepared } from '../write/apply.ts';
+import { MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
+import { tooManyBytes, tooManyOperations } from '../write/write-set.ts';
+import { checkContent, checkPrecursor, identityClash } from './ingest-check.ts';
+import type { Arrival, Parking } from './parking.ts';
+
+/** What came of one transaction. None at all stands for what is parked of it. */
+export type Batch = Arrival<Prepared>;
+
+export interface PartResult {
+  readonly commits: readonly Commit[];
+  readonly applied: number;
+  /** Of the operations applied. */
+  readonly bytes: number;
+  readonly duplicates: number;
+  /** Transactions that had to wait, and how many operations the part brought of each. */
+  readonly parked: ReadonlyMap<TransactionId, number>;
+  readonly dropped: readonly TransactionId[];
+  readonly refused: readonly TendrilError[];
+  /** Parked transactions that miss nothing any more, for which this part had no room. */
+  readonly ready: readonly TransactionId[];
+}
+
+export function ingestPart(core: Core, parking: Parking<Prepared>, part: readonly Batch[]): PartResult {
+  const work = new PartWork(core, parking);
+  for (const batch of part) work.take(batch);
+  return work.result;
+}
+
+class PartWork {
+  readonly #core: Core;
+  readonly #parking: Parking<Prepared>;
+  readonly #commits: Commit[] = [];
+  readonly #parked = new Map<TransactionId, number>();
+  readonly #dropped: TransactionId[];
+  readonly #refused: TendrilError[] = [];
+  readonly #later: TransactionId[] = [];
+  #applied = 0;
+  #bytes = 0;
+  #duplicates = 0;
+
+  constructor(core: Core, parking: Parking<Prepared>) {
+    this.#core = core;
+    this.#parking = parking;
+    this.#dropped = [...parking.expire(core.clock.now())];
+  }
+
+  get result(): PartResult {
+    return {
+      commits: this.#commits,
+      applied: this.#applied,
+      bytes: this.#bytes,
+      duplicates: this.#duplicates,
+      parked: this.#parked,
+      dropped: this.#dropped,
+      refused: this.#refused,
+      ready: this.#later,
+    };
+  }
+
+  /** With what becomes ready through it, as long as there is room. */
+  take(batch: Batch): void {
+    const ready = this.#takeOne(batch);
+    for (let transaction = ready.shift(); transaction !== undefined; transaction = ready.shift()) {
+      if (this.#applied >= MAX_GROUP_OPERATIONS) this.#later.push(transaction);
+      else ready.push(...this.#takeOne({ transaction, items: [], bytes: 0 }));
+    }
+  }
+
+  /** Returns the parked transactions that it made ready. */
+  #takeOne({ transaction, items, bytes }: Batch): TransactionId[] {
+    const parking = this.#parking;
+    // What only comes out of parking is not put back when it is refused.
+    const checkpoint = items.length > 0 && parking.has(transaction) ? parking.checkpoint() : null;
+    const parked = parking.take(transaction);
+    const all = parked === null ? items : [...parked.items, ...items];
+    try {
+      const { fresh, duplicates, missing } = judge(this.#core, all, bytes + (parked?.bytes ?? 0));
+      this.#duplicates += duplicates;
+      if (missing.length === 0) return fresh.length === 0 ? [] : this.#apply(transaction, fresh);
+      this.#park(transaction, fresh, missing);
+      this.#parked.set(transaction, items.length);
+    } catch (error) {
+      // What the storage reports is a failure of this node, not of what it was given.
+      if (!(error instanceof TendrilError) || error.code.startsWith('storage-')) throw error;
+      if (checkpoint !== null) parking.restore(checkpoint);
+      this.#refused.push(error);
+    }
+    return [];
+  }
+
+  #park(transaction: TransactionId, items: readonly Prepared[], missing: readonly OperationId[]): void {
+    const arrival = { transaction, items, bytes: sizeOf(items) };
+    this.#dropped.push(...this.#parking.park(arrival, missing, this.#core.clock.now()));
+  }
+
+  #apply(transaction: TransactionId, fresh: readonly Prepared[]): TransactionId[] {
+    this.#commits.push(applyFresh(this.#core, transaction, fresh));
+    this.#applied += fresh.length;
+    this.#bytes += sizeOf(fresh);
+    return fresh.flatMap(({ operation: { id } }) => {
+      this.#core.mint.observe(id);
+      return this.#parking.came(id);
+    });
+  }
+}
+
+interface Judgement {
+  /** Not here yet; ascending by id, so that causes come first. */
+  readonly fresh: readonly Prepared[];
+  readonly duplicates: number;
+  /** Precursors that are neither here nor in the batch, each once. */
+  readonly missing: readonly OperationId[];
+}
+
+/** @throws {TendrilError} the reason why the transaction is refused. */
+function judge(core: Core, items: readonly Prepared[], bytes: number): Judgement {
+  if (items.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(items.length);
+  if (bytes > MAX_TRANSACTION_BYTES) throw tooManyBytes(bytes);
+  const own = new Map<OperationId, Prepared>();
+  let duplicates = 0;
+  for (const item of items) {
+    const { operation, digest } = item;
+    const held = own.get(operation.id) ?? core.log.identity(operation.id);
+    if (held === null) {
+      checkContent(core.catalog, operation);
+      own.set(operation.id, item);
+    } else if (sameBytes(held.digest, digest)) duplicates += 1;
+    else throw identityClash(operation);
+  }
+  const missing = new Set<OperationId>();
+  for (const { operation } of own.values()) {
+    for (const precursor of operation.precursors) {
+      const found = own.get(precursor)?.operation ?? core.log.identity(precursor);
+      if (found === null) missing.add(precursor);
+      else checkPrecursor(operation, precursor, found);
+    }
+  }
+  const fresh = [...own.values()].sort((left, right) => (left.operation.id < right.operation.id ? -1 : 1));
+  return { fresh, duplicates, missing: [...missing] };
+}
+
+/** Entity by entity, each with its operations in the order of their ids. */
+function applyFresh(core: Core, transaction: TransactionId, fresh: readonly Prepared[]): Commit {
+  const byEntity = new Map<string, Prepared[]>();
+  for (const prepared of fresh) {
+    const key = `${prepared.operation.entity}${prepared.operation.collection}`;
+    const others = byEntity.get(key);
+    if (others === undefined) byEntity.set(key, [prepared]);
+    else others.push(prepared);
+  }
+  const application = new Application(core, transaction);
+  for (const operations of byEntity.values()) {
+    const { collection, entity } = operations[0]!.operation;
+    const before = core.rows.read(collection, entity);
+    application.touch(core.catalog.named(collection)!, entity, before, before, operations);
+  }
+  return application.end()!;
+}
+
+function sizeOf(items: readonly Prepared[]): number {
+  return items.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}

@@ -1,0 +1,81 @@
+/**
+ * Selection views: all that are open on one collection, found by what they ask and by what changes.
+ *
+ * Invariants
+ *   - identical selections share one view;
+ *   - a view that nobody watches leaves no entry, here or in the index.
+ */
+import { type IndexKey, indexKeysOf, type RawRow, type Selection, type Table } from '../../query/index.ts';
+import type { Position } from '../../storage/index.ts';
+import type { Change, Source } from '../change.ts';
+import { limitOf, type Plans } from './plan.ts';
+import { type IndexSizes, SelectionIndex } from './selection-index.ts';
+import { SelectionView } from './selection-view.ts';
+import { type Due, RowChange } from './step.ts';
+import type { Work } from './work.ts';
+
+export interface SelectionViewsParts<Row> {
+  readonly table: Table;
+  readonly decode: (raw: RawRow) => Row;
+  readonly plans: Plans<Row>;
+  readonly source: Source;
+  readonly work: Work;
+  readonly onError: (error: unknown) => void;
+}
+
+export class SelectionViews<Row> implements SelectionViewsParts<Row> {
+  readonly table: Table;
+  readonly decode: (raw: RawRow) => Row;
+  readonly plans: Plans<Row>;
+  readonly source: Source;
+  readonly work: Work;
+  readonly onError: (error: unknown) => void;
+  readonly #open = new Map<string, SelectionView<Row>>();
+  readonly #index = new SelectionIndex<SelectionView<Row>>();
+
+  constructor(parts: SelectionViewsParts<Row>) {
+    this.table = parts.table;
+    this.decode = parts.decode;
+    this.plans = parts.plans;
+    this.source = parts.source;
+    this.work = parts.work;
+    this.onError = parts.onError;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get indexSizes(): IndexSizes {
+    return this.#index.sizes();
+  }
+
+  /** The view of a selection, read now if none is open. @throws {TendrilError} `storage-failed`. */
+  viewOf(selection: Selection): SelectionView<Row> {
+    const known = this.#open.get(selection.key);
+    if (known !== undefined) return known;
+    const view = new SelectionView(this, this.plans(selection.shape), selection);
+    this.#open.set(selection.key, view);
+    this.#index.add(registrationsOf(selection), view);
+    return view;
+  }
+
+  drop(view: SelectionView<Row>): void {
+    this.#open.delete(view.selection.key);
+    this.#index.remove(registrationsOf(view.selection), view);
+  }
+
+  /** Shows a changed row to the views it may concern; appends to `due` those that must be maintained for it. */
+  meet(change: Change, position: Position, due: Due[]): void {
+    if (this.#open.size === 0) return;
+    const row = new RowChange<Row>(change);
+    for (const view of this.#index.concerned(change.before, change.after)) {
+      if (view.meet(row, position)) due.push(view);
+    }
+  }
+}
+
+/** Not kept but found again when needed: a hundred thousand live queries would each hold theirs. */
+function registrationsOf(selection: Selection): readonly IndexKey[] {
+  return limitOf(selection) === 0 ? [] : indexKeysOf(selection);
+}

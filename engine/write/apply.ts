@@ -1,0 +1,88 @@
+/**
+ * Apply: one transaction's operations, known to be sound, become log rows and table rows.
+ *
+ * Runs inside the driver transaction of a group. What it returns is true only once that group has been committed.
+ */
+import { assert } from '../../errors.ts';
+import type { RawRow } from '../../query/index.ts';
+import {
+  type EntityId,
+  type LogEntry,
+  type Operation,
+  type Position,
+  type StoredRow,
+  sameCell,
+  type TransactionId,
+} from '../../storage/index.ts';
+import type { CatalogEntry } from '../catalog.ts';
+import type { Change, Commit } from '../change.ts';
+import type { Core } from '../core.ts';
+import { mergeOperation } from './merge.ts';
+
+/** An operation with what is computed of it once. */
+export interface Prepared {
+  readonly operation: Operation;
+  readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
+/** Applies one transaction, entity by entity; made for one transaction and then done. */
+export class Application {
+  readonly #core: Core;
+  readonly #transaction: TransactionId;
+  readonly #position: Position;
+  readonly #entries: LogEntry[] = [];
+  readonly #changes: Change[] = [];
+
+  constructor(core: Core, transaction: TransactionId) {
+    this.#core = core;
+    this.#transaction = transaction;
+    this.#position = (core.log.position() + 1) as Position;
+  }
+
+  /**
+   * - `shown`: what the table holds: `before`, unless the transaction has shown itself its own writes.
+   * - `operations`: at least one, in an order that respects cause.
+   */
+  touch(
+    entry: CatalogEntry,
+    id: EntityId,
+    before: StoredRow | null,
+    shown: StoredRow | null,
+    operations: readonly Prepared[],
+  ): void {
+    let row = before;
+    for (const { operation, bytes, digest } of operations) {
+      const { after, undo } = mergeOperation(entry.descriptor, row, operation, this.#position);
+      this.#entries.push({ operation, bytes, digest, undo });
+      row = after;
+    }
+    assert(row !== null, `${entry.collection.name} ${id} was touched by no operation`);
+    this.#core.rows.write(entry.collection.name, id, shown, row);
+    const change = changeOf(entry, id, before, row);
+    if (change !== null) this.#changes.push(change);
+  }
+
+  /** Writes the log. Null where nothing was touched: then there is no transaction. */
+  end(): Commit | null {
+    if (this.#entries.length === 0) return null;
+    const position = this.#core.log.append(this.#transaction, this.#entries);
+    assert(position === this.#position, 'the log counts otherwise than its reader');
+    return { transaction: this.#transaction, position, changes: this.#changes };
+  }
+}
+
+function changeOf(entry: CatalogEntry, id: EntityId, from: StoredRow | null, to: StoredRow): Change | null {
+  const before = living(from);
+  const after = living(to);
+  if (before === null ? after === null : after !== null && sameRow(before, after)) return null;
+  return { collection: entry.collection.name, id, before, after };
+}
+
+function living(row: StoredRow | null): RawRow | null {
+  return row === null || row.deleted !== null ? null : row.values;
+}
+
+function sameRow(left: RawRow, right: RawRow): boolean {
+  return left === right || left.every((cell, column) => sameCell(cell, right[column]!));
+}
