@@ -1,6 +1,6 @@
 /** What the reactor is told: the net effect of one committed transaction on each row it touched. */
-import type { RawRow } from '../query/index.ts';
-import type { EntityId, Position, TransactionId } from '../storage/index.ts';
+import type { RawRow, SqlValue } from '../query/index.ts';
+import type { EntityId, Operation, Position, StoredRow, TransactionId } from '../storage/index.ts';
 
 /** `before` and `after` are null where the row did not exist or was deleted. Both null never occurs; equal rows are left out. */
 export interface Change {
@@ -14,15 +14,24 @@ export interface Commit {
   readonly transaction: TransactionId;
   readonly position: Position;
   readonly changes: readonly Change[];
+  /** What followers are told: also what no query of this node can see. */
+  readonly touched: readonly Touched[];
+}
+
+/** One entity of a committed transaction, whole: alive or deleted, changed for a reader or not. */
+export interface Touched {
+  readonly collection: string;
+  readonly id: EntityId;
+  /** Null if it was never seen here. */
+  readonly before: StoredRow | null;
+  readonly after: StoredRow;
+  /** In the order applied. */
+  readonly operations: readonly Operation[];
 }
 
 /** How live queries read: committed rows, as they stand now or stood at `at` (an earlier position of the same group). */
 export interface Source {
   /** The position of the last commit. */
   readonly position: () => Position;
-  readonly select: (
-    sql: string,
-    parameters: readonly import('../query/index.ts').SqlValue[],
-    at?: Position,
-  ) => readonly RawRow[];
+  readonly select: (sql: string, parameters: readonly SqlValue[], at?: Position) => readonly RawRow[];
 }

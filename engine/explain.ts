@@ -16,7 +16,7 @@ export interface Explanation {
 /** Index keys spelled out at most: an IN list may have a thousand. */
 const MAX_KEYS_SHOWN = 20;
 
-export function explainIndex(selection: Selection): readonly string[] {
+function explainIndex(selection: Selection): readonly string[] {
   const keys = indexKeysOf(selection);
   if (keys.length === 0) return ['no row can match'];
   const shown = keys.slice(0, MAX_KEYS_SHOWN).map((key) => spell(key, selection.shape.tree.table.name));
@@ -50,7 +50,7 @@ export function explainStatement(
 }
 
 /** (id, parent, unused, detail) each. */
-export function planOf(rows: readonly RawRow[]): readonly string[] {
+function planOf(rows: readonly RawRow[]): readonly string[] {
   return rows.map((row) => String(row[3]));
 }
 

@@ -6,11 +6,28 @@ export type { IngestResult } from './ingest/ingest.ts';
 export type { ChangeSet } from './live/change-set.ts';
 export type { LiveQuery, LiveStatus } from './live/live-query.ts';
 export { type GetOptions, Node, type ReadOptions } from './node.ts';
-export type { NodeOptions, Ports } from './open-node.ts';
+export type { NodeOptions } from './open-node.ts';
 export type { Clock } from './ports/clock.ts';
+export type { Ports } from './ports/ports.ts';
 export type { Random } from './ports/random.ts';
 export type { Scheduler } from './ports/scheduler.ts';
 export type { Report } from './report.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
+export type {
+  AnswerColumn,
+  Described,
+  Edge,
+  FeedSession,
+  Greeting,
+  Part,
+  Peer,
+  Receiver,
+  Request,
+  Said,
+  Step,
+  Upstream,
+  UpstreamSession,
+  Welcome,
+} from './upstream/stream.ts';
 export type { TransactOptions } from './write/transact.ts';
 export type { CreateOptions, Transaction } from './write/transaction.ts';

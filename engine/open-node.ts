@@ -21,9 +21,10 @@ import { createIngester, type Ingester } from './ingest/ingest.ts';
 import type { LiveQuery } from './live/live-query.ts';
 import { createReactor, type LiveCollection, type Reactor } from './live/reactor.ts';
 import { createPrepareStatement, type PrepareStatement } from './live/statement-live.ts';
-import { type Clock, systemClock } from './ports/clock.ts';
-import { createSystemRandom, type Random } from './ports/random.ts';
-import { type Scheduler, systemScheduler } from './ports/scheduler.ts';
+import { systemClock } from './ports/clock.ts';
+import type { Ports } from './ports/ports.ts';
+import { createSystemRandom } from './ports/random.ts';
+import { systemScheduler } from './ports/scheduler.ts';
 import { createReader, type Reader } from './reader.ts';
 import { type CommitQueue, createCommitQueue, MAX_OPERATIONS_TOGETHER } from './write/commit-queue.ts';
 import { createMint } from './write/mint.ts';
@@ -43,13 +44,6 @@ export interface NodeOptions {
   readonly onError?: (error: unknown) => void;
   /** For simulation. */
   readonly ports?: Partial<Ports>;
-}
-
-/** What a node takes from the outside world. */
-export interface Ports {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly scheduler: Scheduler;
 }
 
 export interface NodeParts {

@@ -26,25 +26,23 @@ export function createReader(driver: SqliteDriver, catalog: Catalog): Reader {
   const selectors = new Map<CatalogEntry, Selector>(
     catalog.entries.map((entry) => [entry, createSelector(entry.descriptor.table, driver.all)]),
   );
+  /** One text for each shape. */
+  const texts = new WeakMap<Shape, string>();
+  const sqlOf = ({ shape }: Selection): string => {
+    const text = texts.get(shape) ?? selectionSql(shape);
+    texts.set(shape, text);
+    return text;
+  };
   return {
     select: (entry, text, parameters) => selectors.get(entry)!(text, parameters),
-    rows: (selection) => driver.all(selectionSql(selection), exactValues(selection)),
+    rows: (selection) => driver.all(sqlOf(selection), exactValues(selection)),
     explain: (selection) =>
-      explainSelection(selection, 0, selectionSql(selection), (sql) => driver.all(sql, exactValues(selection))),
+      explainSelection(selection, 0, sqlOf(selection), (sql) => driver.all(sql, exactValues(selection))),
   };
 }
 
-/** One text for each shape. */
-const texts = new WeakMap<Shape, string>();
-
-/** The statement that asks SQLite for a selection: `?1` is its first value. */
-export function selectionSql({ shape }: Selection): string {
-  const text = texts.get(shape) ?? composeSql(shape);
-  texts.set(shape, text);
-  return text;
-}
-
-function composeSql({ tree, sql }: Shape): string {
+/** The statement that asks SQLite for a selection of this shape: `?1` is its first value. */
+export function selectionSql({ tree, sql }: Shape): string {
   const columns = tree.table.columns.map(({ name }) => quoteName(name)).join(', ');
   const where = sql.where === null ? '' : ` WHERE ${sql.where}`;
   // SQLite has no OFFSET without LIMIT.

@@ -9,9 +9,7 @@
  *   - `at` is the offset of the node's first token in the text it was parsed from, for errors only.
  */
 import type { Column, Table } from './table.ts';
-import type { SqlValue } from './value.ts';
-
-export type Collation = 'BINARY' | 'NOCASE' | 'RTRIM';
+import type { Collation, SqlValue } from './value.ts';
 
 export type ComparisonOperator = '=' | '<>' | '<' | '<=' | '>' | '>=';
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '<<' | '>>' | '||';

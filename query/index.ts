@@ -2,10 +2,11 @@
 
 export type { Expr } from './ast.ts';
 export type { SqlParameters } from './binding.ts';
-export { compileMatcher, type Matcher, type MatcherTier, matcherTier } from './evaluate/matcher.ts';
+export { compileMatcher, type Matcher, matcherTier } from './evaluate/matcher.ts';
 export { within } from './evaluate/operands.ts';
 export { compileOrder, type Order, type SortKeys } from './evaluate/order.ts';
-export { type Bound, type IndexKey, indexKeysOf, MAX_INDEX_KEYS, type RangeKey } from './keys/index-keys.ts';
+export type { IndexKey } from './keys/index-key.ts';
+export { indexKeysOf, MAX_INDEX_KEYS } from './keys/index-keys.ts';
 export { compareKeys, type Fold, type RowKey, rowKey } from './keys/row-key.ts';
 export { quoteName } from './parse/print.ts';
 export { queryError } from './query-error.ts';
@@ -22,12 +23,10 @@ export {
   type SelectStatement,
   type Statement,
   type StatementColumn,
-  type StatementProbe,
   type UpdateStatement,
 } from './statement/statement.ts';
-export type { Property } from './statement/statement-sources.ts';
 export type { Piece } from './statement/statement-tokens.ts';
 export type { Column, ColumnType, SqlProbe, Table } from './table.ts';
 export type { Cell, RawRow, SqlInput, SqlValue, ValueClass } from './value.ts';
-export { cellOf, classOf, compareBlobs, compareText, compareValues, exactOf, foldAscii, utf8Length } from './value.ts';
+export { cellOf, compareBlobs, compareText, compareValues, exactOf, foldAscii, utf8Length } from './value.ts';
 export { Where, where } from './where.ts';

@@ -2,7 +2,7 @@
  * A selection: predicate + ORDER BY + LIMIT over one collection, as a shape shared by all texts that differ in
  * constants only, and the constants of this one.
  */
-import type { Affinity, SelectionTree } from './ast.ts';
+import type { SelectionTree } from './ast.ts';
 import { type Cell, exactOf, type SqlValue, type ValueClass } from './value.ts';
 
 /** One parsed text, refereed by SQLite once, for one assignment of value classes to its slots. */
@@ -32,5 +32,3 @@ export function exactValues(selection: Selection): SqlValue[] {
   const { classes } = selection.shape;
   return selection.values.map((value, slot) => exactOf(value, classes[slot] as ValueClass));
 }
-
-export type { Affinity, Cell, SqlValue };

@@ -19,7 +19,7 @@ import type { SlotSource } from './parse/parse-cursor.ts';
 import { referee } from './parse/referee.ts';
 import { queryError } from './query-error.ts';
 import { Recent } from './recent.ts';
-import type { Selection, Shape } from './selection.ts';
+import type { Selection } from './selection.ts';
 import type { SqlProbe, Table } from './table.ts';
 import { type Cell, latin1Of, type SqlInput, type ValueClass } from './value.ts';
 import { Where } from './where.ts';
@@ -196,5 +196,3 @@ function spell(value: Cell): string {
   if (value instanceof Uint8Array) return `${value.length}#${latin1Of(value)}`;
   return String(value);
 }
-
-export type { Shape };

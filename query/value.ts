@@ -8,13 +8,14 @@
  * Comparisons take either spelling: SQLite orders numbers by what they are worth, and so does JavaScript, exactly,
  * with a bigint on either side.
  */
-import type { Collation } from './ast.ts';
-
 export type SqlValue = null | bigint | number | string | Uint8Array;
 export type Cell = null | bigint | number | string | Uint8Array;
 
 /** SQLite's storage classes. */
 export type ValueClass = 'null' | 'integer' | 'real' | 'text' | 'blob';
+
+/** How text is compared. */
+export type Collation = 'BINARY' | 'NOCASE' | 'RTRIM';
 
 /** One stored row: the id, then each property in the order of its table's columns. */
 export type RawRow = readonly Cell[];
@@ -70,7 +71,7 @@ function rankOf(value: Cell): number {
   return typeof value === 'object' ? BLOB_RANK : NUMBER_RANK;
 }
 
-export function compareCollated(left: string, right: string, collation: Collation): number {
+function compareCollated(left: string, right: string, collation: Collation): number {
   switch (collation) {
     case 'BINARY':
       return compareText(left, right);

@@ -5,7 +5,7 @@
  */
 import { exactOf, type SqlValue, type ValueClass } from '../query/index.ts';
 import type { SqliteDriver } from './driver.ts';
-import { columnTypeOf, type PropertyType } from './property.ts';
+import { columnTypeOf, type PropertyType } from './property-rule.ts';
 
 /** What a column of this type would hold of `value`; of another class still where affinity does not apply. */
 export type Affinity = (type: PropertyType, value: SqlValue) => SqlValue;

@@ -7,12 +7,13 @@
  */
 import { TendrilError } from '../errors.ts';
 import { type Column, foldAscii, type Table } from '../query/index.ts';
-import { columnTypeOf, type Property, type RequiredProperty, type ValueOf } from './property.ts';
+import type { Property, RequiredProperty, ValueOf } from './property.ts';
+import { columnTypeOf } from './property-rule.ts';
 
 /** Of one collection. */
 export const MAX_PROPERTIES = 500;
 /** Characters of a collection's or a property's name. */
-export const MAX_NAME_LENGTH = 64;
+const MAX_NAME_LENGTH = 64;
 
 export type Properties = Readonly<Record<string, Property>>;
 

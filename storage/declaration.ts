@@ -6,7 +6,7 @@
  */
 import type { Collection } from './collection.ts';
 import { literalOf } from './descriptor.ts';
-import type { PropertyType } from './property.ts';
+import type { PropertyType } from './property-rule.ts';
 
 export interface DeclaredProperty {
   readonly name: string;

@@ -4,7 +4,7 @@
  */
 import { cellOf, compareText, type RawRow, type SqlValue, type Table } from '../query/index.ts';
 import type { Collection } from './collection.ts';
-import type { PropertyRule, PropertyType } from './property.ts';
+import type { PropertyRule, PropertyType } from './property-rule.ts';
 import { sha256 } from './sha256.ts';
 
 export interface DescribedProperty {

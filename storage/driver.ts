@@ -55,8 +55,9 @@ export interface SqliteDriver {
 }
 
 /**
- * Where a node keeps its file; passed to `Node.open`. Opening takes the lock, asks `checkFile` (file-check.ts) whose file it
- * is, and only then configures the connection: journal_mode = WAL alone would change a file that is then refused.
+ * Where a node keeps its file; passed to `Node.open`. Opening claims the file, sees whose it is while it is still as it was
+ * found (journal_mode = WAL alone would change one that is then refused), and only then configures the connection. What
+ * stands in its tables is for `openStore`, whatever the storage.
  */
 export interface Storage {
   /** @throws {TendrilError} `storage-busy`, `storage-unsupported`, `storage-foreign`, `storage-newer`, `storage-damaged`, `storage-failed`. */

@@ -10,14 +10,12 @@ export {
   type RowOf,
   type UpdateOf,
 } from './collection.ts';
-export { type DescribedProperty, type Descriptor, describeCollection } from './descriptor.ts';
-export {
-  type DriverName,
-  MAX_STATEMENTS,
-  MIN_SQLITE_VERSION,
-  type SqliteDriver,
-  type Storage,
-  type StorageKind,
+export { type Descriptor, describeCollection } from './descriptor.ts';
+export type {
+  DriverName,
+  SqliteDriver,
+  Storage,
+  StorageKind,
 } from './driver.ts';
 export { type MemoryOptions, memory } from './drivers/sql-js.ts';
 export { idFrom } from './id-from.ts';
@@ -39,10 +37,11 @@ export {
   timeOf,
   writeId,
 } from './ids.ts';
-export type { Cursor, Log, LogEntry, LoggedOperation, OperationIdentity, UndoEntry } from './log.ts';
+export type { Cursor, Log, LogEntry, LoggedOperation } from './log.ts';
 export { openStore, type Store } from './open.ts';
 export {
   type Edit,
+  type Item,
   MAX_EDITS,
   MAX_NAME_BYTES,
   MAX_PRECURSORS,
@@ -62,16 +61,15 @@ export {
   json,
   type OptionalProperty,
   type Property,
-  type PropertyRule,
-  type PropertyType,
   type RequiredProperty,
   real,
   ref,
   text,
   timestamp,
 } from './property.ts';
+export type { PropertyRule, PropertyType } from './property-rule.ts';
 export { decodeCell, encodeSqlValue, encodeValue, fitsType } from './property-value.ts';
 export { sameBytes, sameCell, undoRow, versionsOf, winnersOf, withRegisters } from './registers.ts';
 export { createRowDecoder } from './row-decoder.ts';
-export type { Extra, Register, Rows, StoredRow, Undo, Versions } from './rows.ts';
-export { MAX_UNDO_ROWS, type Snapshots } from './snapshot.ts';
+export type { Register, Rows, StoredRow, Undo } from './rows.ts';
+export { MAX_UNDO_ROWS } from './snapshot.ts';

@@ -24,7 +24,7 @@ import {
 import { damaged } from './row-bytes.ts';
 import { sha256 } from './sha256.ts';
 
-export const OPERATION_FORMAT = 1;
+const OPERATION_FORMAT = 1;
 export const DIGEST_BYTES = 16;
 
 /** Kind codes. 5 add (counter), 6 member (set), 7 entry (map), 8 text (richText), 9 rank are reserved: until then unknown. */

@@ -39,3 +39,9 @@ export interface Operation {
   /** 8 random bytes. */
   readonly salt: Uint8Array;
 }
+
+/** What of an operation is sent about a row: its author, salt and precursors stay in the log. */
+export interface Item {
+  readonly id: OperationId;
+  readonly edits: readonly Edit[];
+}

@@ -12,7 +12,7 @@ import { type Cell, type SqlValue, utf8Length } from '../query/index.ts';
 import { isStorableText } from './encoding.ts';
 import { isUlid } from './ids.ts';
 import { MAX_VALUE_BYTES } from './operation.ts';
-import type { PropertyRule, PropertyType } from './property.ts';
+import type { PropertyRule, PropertyType } from './property-rule.ts';
 
 /** Where a value stands, for messages; a default is made before it belongs to a collection. */
 export interface Place {

@@ -4,22 +4,8 @@
  * Three named types, by what a writer must say of a property, keep what an editor shows of a collection readable.
  */
 import { TendrilError } from '../errors.ts';
-import type { ColumnType, SqlValue } from '../query/index.ts';
+import type { PropertyRule, PropertyType } from './property-rule.ts';
 import { encodeValue } from './property-value.ts';
-
-export type PropertyType = 'text' | 'integer' | 'bigint' | 'real' | 'boolean' | 'timestamp' | 'blob' | 'json' | 'ref';
-
-/** What the engine knows of a property, whatever its JavaScript type. */
-export interface PropertyRule {
-  readonly type: PropertyType;
-  readonly nullable: boolean;
-  /** The members of an enumeration; null where any text will do. */
-  readonly choices: readonly string[] | null;
-  /** The name of the collection that a `ref` points into. */
-  readonly target: string | null;
-  /** What it reads while never set: its default, or null. */
-  readonly unset: SqlValue;
-}
 
 declare const valueType: unique symbol;
 
@@ -100,25 +86,6 @@ export function json<Value>(): RequiredProperty<Value> {
 /** The id of an entity of another collection, given itself or by name. Whether that entity exists is not checked. */
 export function ref(collection: string | { readonly name: string }): RequiredProperty<string> {
   return required({ ...plain('ref'), target: typeof collection === 'string' ? collection : collection.name });
-}
-
-/** SQLite's type of the column that holds it. */
-export function columnTypeOf(type: PropertyType): ColumnType {
-  switch (type) {
-    case 'text':
-    case 'timestamp':
-    case 'json':
-    case 'ref':
-      return 'text';
-    case 'integer':
-    case 'bigint':
-    case 'boolean':
-      return 'integer';
-    case 'real':
-      return 'real';
-    case 'blob':
-      return 'blob';
-  }
 }
 
 function plain(type: PropertyType): PropertyRule {

@@ -1,7 +1,7 @@
 /** From a stored row to the plain object that a program reads. */
 import type { RawRow } from '../query/index.ts';
 import type { Collection, RowOf } from './collection.ts';
-import type { PropertyType } from './property.ts';
+import type { PropertyType } from './property-rule.ts';
 import { decodeCell } from './property-value.ts';
 
 /**

@@ -5,7 +5,7 @@ import { ByteWriter } from './encoding.ts';
 /** The first `count` bytes of the hash, of 32. */
 type Hash = (bytes: Uint8Array, count?: number) => Uint8Array;
 
-export const SHA256_BYTES = 32;
+const SHA256_BYTES = 32;
 
 export const sha256: Hash =
   nativeSha256() ?? ((bytes, count = SHA256_BYTES) => portableSha256(bytes).subarray(0, count));

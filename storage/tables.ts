@@ -10,7 +10,7 @@
 import type { ColumnType } from '../query/index.ts';
 import type { Collection } from './collection.ts';
 import { literalOf } from './descriptor.ts';
-import { columnTypeOf, type PropertyRule } from './property.ts';
+import { columnTypeOf, type PropertyRule } from './property-rule.ts';
 
 /** 'Tend': marks a file as ours. */
 export const APPLICATION_ID = 0x54_65_6e_64;

@@ -10,10 +10,18 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   query: [],
   storage: ['query'],
   engine: ['query', 'storage'],
-  bindings: ['query', 'storage', 'engine'],
+  net: ['query', 'storage', 'engine'],
+  bindings: ['query', 'storage', 'engine', 'net'],
 };
 /** Where another room may be entered. */
-const ENTRANCES = ['query/index.ts', 'storage/index.ts', 'storage/drivers/index.ts', 'engine/index.ts'];
+const ENTRANCES = [
+  'query/index.ts',
+  'storage/index.ts',
+  'storage/drivers/index.ts',
+  'engine/index.ts',
+  'net/index.ts',
+  'net/server.ts',
+];
 /** The only file that imports a package (type imports are free). */
 const DOORS: Readonly<Record<string, string>> = {
   'node-sql-parser': 'query/statement/statement-head.ts',
@@ -23,6 +31,8 @@ const DOORS: Readonly<Record<string, string>> = {
   'sql.js': 'storage/drivers/sql-js.ts',
   '@noble/hashes': 'storage/sha256.ts',
   ulid: 'engine/write/mint.ts',
+  ws: 'net/links/ws.ts',
+  msgpackr: 'net/codec.ts',
 };
 /** What reaches outside the process or time, and the only files that may. */
 const PORTS: readonly { readonly what: RegExp; readonly only: string }[] = [
@@ -80,6 +90,10 @@ describe('rooms', () => {
     const users = product.filter((file) => imported(file).includes('storage/drivers/index.ts'));
     expect(users.map((file) => file.path.split('/')[0])).toEqual(users.map(() => 'bindings'));
   });
+
+  test('no files need each other in a circle, types aside', () => {
+    expect(circle(product)).toBeNull();
+  });
 });
 
 describe('doors', () => {
@@ -124,6 +138,12 @@ describe('sizes', () => {
 test('exports are named and listed by hand', () => {
   const wrong = product.filter((file) => file.exportsDefault || file.exportsAll).map((file) => file.path);
   expect(wrong).toEqual([]);
+});
+
+test('no module keeps state of its own', () => {
+  const state =
+    /^(?:export )?(?:(?:let|var) |const \w+(?:: (?!Readonly)[^=\n]+)? = new (?:Weak)?(?:Map|Set)\b[^(\n]*\(\);)/m;
+  expect(product.filter((file) => state.test(file.text)).map((file) => file.path)).toEqual([]);
 });
 
 test('every module opens with what it is for', () => {
@@ -183,6 +203,29 @@ function visit(node: SyntaxNode, seen: (node: SyntaxNode) => void): void {
 
 function imported(file: SourceFile): string[] {
   return file.imports.map(({ from }) => normalize(join(dirname(file.path), from)));
+}
+
+/** The paths of a circle of imports, the first of them again at its end; null where there is none. */
+function circle(files: readonly SourceFile[]): readonly string[] | null {
+  const needs = new Map(
+    files.map((file) => [file.path, imported({ ...file, imports: file.imports.filter(({ typeOnly }) => !typeOnly) })]),
+  );
+  const done = new Set<string>();
+  const search = (path: string, way: readonly string[]): readonly string[] | null => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (done.has(path)) return null;
+    for (const next of needs.get(path) ?? []) {
+      const found = search(next, [...way, path]);
+      if (found !== null) return found;
+    }
+    done.add(path);
+    return null;
+  };
+  for (const { path } of files) {
+    const found = search(path, []);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 function doorOf(specifier: string): string | undefined {

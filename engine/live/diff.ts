@@ -36,7 +36,7 @@ export function diff<Row>(
   return paired(removed, added, updated, null);
 }
 
-export function sameRow(left: RawRow, right: RawRow): boolean {
+function sameRow(left: RawRow, right: RawRow): boolean {
   return left.length === right.length && left.every((cell, at) => sameCells(cell, right[at]!));
 }
 

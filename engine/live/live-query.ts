@@ -79,6 +79,9 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   #lastRows: RowsVersion<Row> | null = null;
   #isClosed = false;
   #error: unknown = null;
+  /** Selections asked for so far, and which of them is shown: one that had to wait must not displace a later one. */
+  #asked = 0;
+  #shown = 0;
   #listeners: Bucket<Listener<Row>> = undefined;
   #outgoing: Outgoing<Row>[] = [];
   #ready: Promise<void> | null = null;
@@ -87,10 +90,11 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   constructor(opener: Opener<Row>, text: string | Where, parameters?: SqlParameters) {
     this.#opener = opener;
     const makeView = opener.prepare(text, parameters);
+    const turn = ++this.#asked;
     let isLate = false;
     opener.whenReadable(() => {
       try {
-        if (!this.#isClosed) this.#show(makeView());
+        if (!this.#isClosed) this.#take(turn, makeView);
       } catch (error) {
         if (!isLate) throw error;
         this.#error = error;
@@ -150,11 +154,12 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   async reselect(text: string | Where, parameters?: SqlParameters): Promise<void> {
     if (this.#isClosed) throw closed();
     const makeView = this.#opener.prepare(text, parameters);
+    const turn = ++this.#asked;
     await new Promise<void>((resolve, reject) => {
       this.#opener.whenReadable(() => {
         try {
           if (this.#isClosed) throw closed();
-          this.#show(makeView());
+          this.#take(turn, makeView);
           resolve();
         } catch (error) {
           reject(error);
@@ -201,6 +206,13 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   #forget(listener: Listener<Row>): void {
     this.#listeners = withoutItem(this.#listeners, listener);
+  }
+
+  #take(turn: number, makeView: () => View<Row>): void {
+
+    const view = makeView();
+    this.#shown = turn;
+    this.#show(view);
   }
 
   #show(view: View<Row>): void {

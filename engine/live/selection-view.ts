@@ -6,24 +6,36 @@
  *   - a transaction at or below the position at which the view was read is ignored: it is in the rows already;
  *   - a view that could not be matched or read is stale, and read anew with the next transaction that concerns it.
  */
-import type { RawRow, Selection } from '../../query/index.ts';
+import type { RawRow, Selection, Table } from '../../query/index.ts';
 import type { Position } from '../../storage/index.ts';
+import type { Source } from '../change.ts';
 import { type Explanation, explainSelection } from '../explain.ts';
 import { type Differences, isEmpty } from './change-set.ts';
 import { diff } from './diff.ts';
 import { Member } from './member.ts';
 import { limitOf, type Plan, parametersOf } from './plan.ts';
-import type { SelectionViews } from './selection-views.ts';
 import { type RowChange, rowsAtStep, type Step } from './step.ts';
 import { View } from './view.ts';
 import { capacityOf, maintain, Window } from './window.ts';
+import type { Work } from './work.ts';
+
+/** What the views of one collection share. */
+export interface ViewHome<Row> {
+  readonly table: Table;
+  readonly decode: (raw: RawRow) => Row;
+  readonly source: Source;
+  readonly work: Work;
+  readonly onError: (error: unknown) => void;
+  /** Told of a view that nobody watches any more. */
+  readonly drop: (view: SelectionView<Row>) => void;
+}
 
 export class SelectionView<Row> extends View<Row> {
   /** For the selection index. */
   mark = 0;
   readonly number: number;
   readonly selection: Selection;
-  readonly #home: SelectionViews<Row>;
+  readonly #home: ViewHome<Row>;
   readonly #plan: Plan<Row>;
   readonly #hydratedAt: Position;
   #window: Window<Member<Row>>;
@@ -32,7 +44,7 @@ export class SelectionView<Row> extends View<Row> {
   #came: Member<Row>[] | null = null;
   #isStale = false;
 
-  constructor(home: SelectionViews<Row>, plan: Plan<Row>, selection: Selection) {
+  constructor(home: ViewHome<Row>, plan: Plan<Row>, selection: Selection) {
     super();
     this.#home = home;
     this.#plan = plan;

@@ -5,41 +5,27 @@
  *   - identical selections share one view;
  *   - a view that nobody watches leaves no entry, here or in the index.
  */
-import { type IndexKey, indexKeysOf, type RawRow, type Selection, type Table } from '../../query/index.ts';
+import { type IndexKey, indexKeysOf, type Selection } from '../../query/index.ts';
 import type { Position } from '../../storage/index.ts';
-import type { Change, Source } from '../change.ts';
+import type { Change } from '../change.ts';
 import { limitOf, type Plans } from './plan.ts';
 import { type IndexSizes, SelectionIndex } from './selection-index.ts';
-import { SelectionView } from './selection-view.ts';
+import { SelectionView, type ViewHome } from './selection-view.ts';
 import { type Due, RowChange } from './step.ts';
-import type { Work } from './work.ts';
 
-export interface SelectionViewsParts<Row> {
-  readonly table: Table;
-  readonly decode: (raw: RawRow) => Row;
+export interface SelectionViewsParts<Row> extends Omit<ViewHome<Row>, 'drop'> {
   readonly plans: Plans<Row>;
-  readonly source: Source;
-  readonly work: Work;
-  readonly onError: (error: unknown) => void;
 }
 
-export class SelectionViews<Row> implements SelectionViewsParts<Row> {
-  readonly table: Table;
-  readonly decode: (raw: RawRow) => Row;
-  readonly plans: Plans<Row>;
-  readonly source: Source;
-  readonly work: Work;
-  readonly onError: (error: unknown) => void;
+export class SelectionViews<Row> {
+  readonly #home: ViewHome<Row>;
+  readonly #plans: Plans<Row>;
   readonly #open = new Map<string, SelectionView<Row>>();
   readonly #index = new SelectionIndex<SelectionView<Row>>();
 
-  constructor(parts: SelectionViewsParts<Row>) {
-    this.table = parts.table;
-    this.decode = parts.decode;
-    this.plans = parts.plans;
-    this.source = parts.source;
-    this.work = parts.work;
-    this.onError = parts.onError;
+  constructor({ plans, ...shared }: SelectionViewsParts<Row>) {
+    this.#plans = plans;
+    this.#home = { ...shared, drop: (view) => this.#drop(view) };
   }
 
   get size(): number {
@@ -54,15 +40,10 @@ export class SelectionViews<Row> implements SelectionViewsParts<Row> {
   viewOf(selection: Selection): SelectionView<Row> {
     const known = this.#open.get(selection.key);
     if (known !== undefined) return known;
-    const view = new SelectionView(this, this.plans(selection.shape), selection);
+    const view = new SelectionView(this.#home, this.#plans(selection.shape), selection);
     this.#open.set(selection.key, view);
     this.#index.add(registrationsOf(selection), view);
     return view;
-  }
-
-  drop(view: SelectionView<Row>): void {
-    this.#open.delete(view.selection.key);
-    this.#index.remove(registrationsOf(view.selection), view);
   }
 
   /** Shows a changed row to the views it may concern; appends to `due` those that must be maintained for it. */
@@ -72,6 +53,11 @@ export class SelectionViews<Row> implements SelectionViewsParts<Row> {
     for (const view of this.#index.concerned(change.before, change.after)) {
       if (view.meet(row, position)) due.push(view);
     }
+  }
+
+  #drop(view: SelectionView<Row>): void {
+    this.#open.delete(view.selection.key);
+    this.#index.remove(registrationsOf(view.selection), view);
   }
 }
 

@@ -15,7 +15,7 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
-import type { Change, Commit } from '../change.ts';
+import type { Change, Commit, Touched } from '../change.ts';
 import type { Core } from '../core.ts';
 import { mergeOperation } from './merge.ts';
 
@@ -33,6 +33,7 @@ export class Application {
   readonly #position: Position;
   readonly #entries: LogEntry[] = [];
   readonly #changes: Change[] = [];
+  readonly #touched: Touched[] = [];
 
   constructor(core: Core, transaction: TransactionId) {
     this.#core = core;
@@ -59,8 +60,10 @@ export class Application {
     }
     assert(row !== null, `${entry.collection.name} ${id} was touched by no operation`);
     this.#core.rows.write(entry.collection.name, id, shown, row);
-    const change = changeOf(entry, id, before, row);
+    const { name: collection } = entry.collection;
+    const change = changeOf(collection, id, before, row);
     if (change !== null) this.#changes.push(change);
+    this.#touched.push({ collection, id, before, after: row, operations: operations.map((each) => each.operation) });
   }
 
   /** Writes the log. Null where nothing was touched: then there is no transaction. */
@@ -68,15 +71,21 @@ export class Application {
     if (this.#entries.length === 0) return null;
     const position = this.#core.log.append(this.#transaction, this.#entries);
     assert(position === this.#position, 'the log counts otherwise than its reader');
-    return { transaction: this.#transaction, position, changes: this.#changes };
+    return { transaction: this.#transaction, position, changes: this.#changes, touched: this.#touched };
   }
 }
 
-function changeOf(entry: CatalogEntry, id: EntityId, from: StoredRow | null, to: StoredRow): Change | null {
+/** Null where no reader sees a difference. */
+export function changeOf(
+  collection: string,
+  id: EntityId,
+  from: StoredRow | null,
+  to: StoredRow | null,
+): Change | null {
   const before = living(from);
   const after = living(to);
   if (before === null ? after === null : after !== null && sameRow(before, after)) return null;
-  return { collection: entry.collection.name, id, before, after };
+  return { collection, id, before, after };
 }
 
 function living(row: StoredRow | null): RawRow | null {

@@ -1,27 +1,29 @@
 /** Checks the arguments of a call by their roles, and says what class its result may have. */
 import type { Expr } from '../ast.ts';
+import { checkFixed } from './check-fixed.ts';
 import {
   type Checked,
-  check,
-  checkDocument,
-  checkEscape,
-  checkText,
+  guardEscape,
   guardPattern,
   refuseReal,
+  requireDocument,
+  requireText,
   unsupported,
-} from './check.ts';
-import { checkFixed } from './check-fixed.ts';
+} from './check-operand.ts';
 import { BLOB, bitOf, INTEGER, mayBe, NULL, REAL, TEXT, type Typing } from './check-typing.ts';
-import { argumentRole, findFunction, isFixedRole, type Role, type Signature } from './functions.ts';
+import { findFunction, isFixedRole, type Role, type Signature } from './functions.ts';
 
 type Call = Extract<Expr, { kind: 'call' }>;
 
-export function checkCall(scope: Checked, call: Call): Typing {
+/** @throws {TendrilError} `query-unsupported` for a function that is not served, or arguments that are not in pairs. */
+export function signatureOf(scope: Checked, call: Call): Signature {
   const found = findFunction(call.name);
   if (found.kind === 'refused') throw unsupported(scope, call, found.problem, found.remedy);
-  const { signature } = found;
-  checkPairs(scope, call, signature);
-  const typed = call.arguments.map((argument, i) => checkArgument(scope, call, argument, argumentRole(signature, i)));
+  checkPairs(scope, call, found.signature);
+  return found.signature;
+}
+
+export function resultOf(signature: Signature, typed: readonly Typing[]): Typing {
   return {
     classes: resultClasses(signature, typed),
     affinity: null,
@@ -37,58 +39,53 @@ function checkPairs(scope: Checked, call: Call, signature: Signature): void {
   throw unsupported(scope, call, `${call.name}() takes its values in pairs.`, 'Add the argument that is missing.');
 }
 
-function checkArgument(scope: Checked, call: Call, argument: Expr, role: Role): Typing {
-  const what = `${call.name}()`;
+/** One argument whose typing is known. */
+export function checkArgument(scope: Checked, what: string, argument: Expr, typed: Typing, role: Role): void {
   if (isFixedRole(role)) {
     checkFixed(scope, argument, role);
-    return check(scope, argument);
+    return;
   }
   switch (role) {
     case 'any':
-      return check(scope, argument);
+      return;
     case 'text':
     case 'element':
-      return checkText(scope, argument, what);
+      requireText(scope, argument, typed, what);
+      return;
     case 'pattern':
       guardPattern(scope, argument);
-      return checkText(scope, argument, what);
+      requireText(scope, argument, typed, what);
+      return;
     case 'escape':
-      checkEscape(scope, argument);
-      return check(scope, argument);
+      guardEscape(scope, argument);
+      return;
     case 'document':
-      return checkDocument(scope, argument, what);
-    case 'bytes': {
-      const typed = check(scope, argument);
+      requireDocument(scope, argument, typed, what);
+      return;
+    case 'bytes':
       refuseReal(scope, argument, typed, what);
-      return typed;
-    }
+      return;
     case 'string': {
-      const typed = check(scope, argument);
-      if (!mayBe(typed, INTEGER | REAL | BLOB)) return typed;
-      throw unsupported(
-        scope,
-        argument,
-        `${what} takes text here.`,
-        'Leave numbers out; versions treat them differently.',
-      );
+      if (!mayBe(typed, INTEGER | REAL | BLOB)) return;
+      const remedy = 'Leave numbers out; versions treat them differently.';
+      throw unsupported(scope, argument, `${what} takes text here.`, remedy);
     }
-    case 'label': {
-      const typed = check(scope, argument);
-      if (typed.classes === TEXT) return typed;
+    case 'label':
+      if (typed.classes === TEXT) return;
       throw unsupported(scope, argument, `${what} takes text for each name.`, 'Write the name as a string.');
-    }
     case 'index':
-      return checkIndex(scope, argument);
+      checkIndex(scope, argument);
+      return;
     case 'time':
-      return checkTime(scope, argument);
+      checkTime(scope, argument, typed);
   }
 }
 
 const SMALL_RESULTS = new Set(['instr', 'length', 'octet_length', 'unicode', 'sign']);
 
 /** Versions differ where a position nears the ends of 64 bits. */
-function checkIndex(scope: Checked, argument: Expr): Typing {
-  if (isSmall(scope, argument)) return check(scope, argument);
+function checkIndex(scope: Checked, argument: Expr): void {
+  if (isSmall(scope, argument)) return;
   const remedy = 'Use a number, a parameter, instr() or length(), and sums of them.';
   throw unsupported(scope, argument, 'This position may be too great for some versions of SQLite.', remedy);
 }
@@ -114,13 +111,12 @@ function isSmall(scope: Checked, expr: Expr): boolean {
 }
 
 /** Text may say `now`; so only text that cannot is a point in time. */
-function checkTime(scope: Checked, argument: Expr): Typing {
-  const typed = check(scope, argument);
+function checkTime(scope: Checked, argument: Expr, typed: Typing): void {
   if (argument.kind === 'slot') {
     if (scope.classes[argument.index] === 'text') scope.guards.push({ kind: 'time', slot: argument.index });
-    if (!mayBe(typed, BLOB)) return typed;
+    if (!mayBe(typed, BLOB)) return;
   }
-  if (!mayBe(typed, TEXT | BLOB) || isTimestamp(argument)) return typed;
+  if (!mayBe(typed, TEXT | BLOB) || isTimestamp(argument)) return;
   const remedy = 'Give the property the type timestamp(), or pass the time as a parameter.';
   throw unsupported(scope, argument, 'This text may be "now", which is another time at each reading.', remedy);
 }

@@ -1,7 +1,7 @@
 /** Checks the constants that are part of a shape: formats, modifiers of dates, JSON paths. */
 import type { Expr } from '../ast.ts';
 import type { SqlValue } from '../value.ts';
-import { type Checked, unsupported } from './check.ts';
+import { type Checked, unsupported } from './check-operand.ts';
 import type { FixedRole } from './functions.ts';
 
 /** `%d` and its kin: integers, text and characters; not the reals, whose digits differ between builds. */

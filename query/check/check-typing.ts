@@ -43,10 +43,6 @@ export function affinityOfColumn(type: Exclude<ValueClass, 'null'>): Affinity {
   return type;
 }
 
-export function isNumeric(affinity: Affinity | null): boolean {
-  return affinity === 'numeric' || affinity === 'integer' || affinity === 'real';
-}
-
 /** The classes an operand of arithmetic has once it is a number. Text and blobs read as either. */
 export function numericClasses(classes: number): number {
   const number = classes & (INTEGER | REAL);

@@ -5,23 +5,22 @@
  * LIKE, GLOB and || on a BLOB; COLLATE anywhere but directly on an operand of a comparison or an ORDER BY term;
  * JSON functions on text that may not be JSON. What depends on the very value of a slot is left to its guards.
  */
-import type { TendrilError } from '../../errors.ts';
 import type { Expr } from '../ast.ts';
-import type { Guard } from '../guard.ts';
-import { queryError } from '../query-error.ts';
-import type { ValueClass } from '../value.ts';
-import { checkCall } from './check-call.ts';
+import { classOf, type ValueClass } from '../value.ts';
+import { checkArgument, resultOf, signatureOf } from './check-call.ts';
 import { isArrowTarget } from './check-fixed.ts';
+import {
+  type Checked,
+  guardEscape,
+  guardPattern,
+  refuseReal,
+  requireDocument,
+  requireText,
+  unsupported,
+} from './check-operand.ts';
 import * as typing from './check-typing.ts';
 import { BLOB, INTEGER, NULL, REAL, TEXT, type Typing } from './check-typing.ts';
-
-export interface Checked {
-  readonly text: string;
-  /** The class of each slot. */
-  readonly classes: readonly ValueClass[];
-  /** What is left to check of each value bound later. */
-  readonly guards: Guard[];
-}
+import { argumentRole } from './functions.ts';
 
 const TRUTH: Typing = { classes: INTEGER | NULL, affinity: null, json: false, collated: false };
 const PLAIN: Omit<Typing, 'classes'> = { affinity: null, json: false, collated: false };
@@ -43,28 +42,16 @@ export function checkCompared(scope: Checked, expr: Expr): Typing {
   return expr.kind === 'collate' ? { ...own, collated: true } : own;
 }
 
-/** An operand that SQLite reads as text. */
-export function checkText(scope: Checked, expr: Expr, what: string): Typing {
+function checkText(scope: Checked, expr: Expr, what: string): Typing {
   const typed = check(scope, expr);
-  refuseReal(scope, expr, typed, what);
-  if (!typing.mayBe(typed, BLOB)) return typed;
-  throw unsupported(scope, expr, `This may be a BLOB, which ${what} reads differently in each build.`, 'Use hex().');
-}
-
-export function refuseReal(scope: Checked, expr: Expr, typed: Typing, what: string): void {
-  if (!typing.mayBe(typed, REAL)) return;
-  const remedy = 'Compare it as a number, or CAST it to INTEGER first.';
-  throw unsupported(scope, expr, `This may be a REAL, whose text for ${what} differs between builds.`, remedy);
-}
-
-export function unsupported(scope: Checked, expr: Expr, problem: string, remedy: string): TendrilError {
-  return queryError({ code: 'query-unsupported', text: scope.text, at: expr.at, problem, remedy });
+  requireText(scope, expr, typed, what);
+  return typed;
 }
 
 function typeOf(scope: Checked, expr: Expr): Typing {
   switch (expr.kind) {
     case 'literal':
-      return { ...PLAIN, classes: classOf(expr.value) };
+      return { ...PLAIN, classes: typing.bitOf(classOf(expr.value)) };
     case 'slot':
       return { ...PLAIN, classes: typing.bitOf(scope.classes[expr.index] as ValueClass) };
     case 'column':
@@ -101,15 +88,8 @@ function typeOf(scope: Checked, expr: Expr): Typing {
     case 'collate':
       return check(scope, expr);
     case 'call':
-      return checkCall(scope, expr);
+      return typeOfCall(scope, expr);
   }
-}
-
-function classOf(value: unknown): number {
-  if (value === null) return NULL;
-  if (typeof value === 'string') return TEXT;
-  if (typeof value === 'bigint') return INTEGER;
-  return typeof value === 'number' ? REAL : BLOB;
 }
 
 function typeOfColumn({ column }: Extract<Expr, { kind: 'column' }>): Typing {
@@ -180,23 +160,12 @@ function typeOfLike(scope: Checked, expr: Extract<Expr, { kind: 'like' | 'glob' 
   const name = expr.kind.toUpperCase();
   const typed = [checkText(scope, expr.operand, name), checkText(scope, expr.pattern, name)];
   guardPattern(scope, expr.pattern);
-  if (expr.escape) checkEscape(scope, expr.escape);
+  if (expr.escape) guardEscape(scope, expr.escape);
   return { ...TRUTH, collated: typed.some((one) => one.collated) };
 }
 
-export function guardPattern(scope: Checked, pattern: Expr): void {
-  if (pattern.kind === 'slot') scope.guards.push({ kind: 'pattern', slot: pattern.index });
-}
-
-export function checkEscape(scope: Checked, character: Expr): void {
-  if (character.kind !== 'slot' || scope.classes[character.index] !== 'text') {
-    throw unsupported(scope, character, 'ESCAPE takes one character.', "Write it as a string: ESCAPE '\\'.");
-  }
-  scope.guards.push({ kind: 'escape', slot: character.index });
-}
-
 function typeOfArrow(scope: Checked, expr: Extract<Expr, { kind: 'json' }>): Typing {
-  checkDocument(scope, expr.left, expr.operator);
+  requireDocument(scope, expr.left, check(scope, expr.left), expr.operator);
   const { right } = expr;
   if (right.kind !== 'literal' || !isArrowTarget(right.value)) {
     const remedy = "Write it like 'name', '$.name[0]' or 0.";
@@ -204,18 +173,6 @@ function typeOfArrow(scope: Checked, expr: Extract<Expr, { kind: 'json' }>): Typ
   }
   const classes = expr.operator === '->' ? TEXT | NULL : TEXT | INTEGER | REAL | NULL;
   return { ...PLAIN, classes, json: expr.operator === '->' };
-}
-
-/** What JSON functions read: NULL, an integer, or text known to be JSON; text in a slot is looked at when it is bound. */
-export function checkDocument(scope: Checked, expr: Expr, what: string): Typing {
-  const typed = checkText(scope, expr, what);
-  if (typed.json || !typing.mayBe(typed, TEXT)) return typed;
-  if (expr.kind !== 'slot') {
-    const remedy = 'Give the property the type json(), which is checked when it is written.';
-    throw unsupported(scope, expr, `${what} reads JSON, and this may be other text.`, remedy);
-  }
-  scope.guards.push({ kind: 'document', slot: expr.index });
-  return typed;
 }
 
 function typeOfCase(scope: Checked, expr: Extract<Expr, { kind: 'case' }>): Typing {
@@ -247,4 +204,14 @@ function typeOfCast(scope: Checked, expr: Extract<Expr, { kind: 'cast' }>): Typi
   }
   const json = typed.json && affinity === 'text';
   return { classes: typing.castClasses(typed.classes, affinity), affinity, json, collated: typed.collated };
+}
+
+function typeOfCall(scope: Checked, call: Extract<Expr, { kind: 'call' }>): Typing {
+  const signature = signatureOf(scope, call);
+  const typed = call.arguments.map((argument, index) => {
+    const own = check(scope, argument);
+    checkArgument(scope, `${call.name}()`, argument, own, argumentRole(signature, index));
+    return own;
+  });
+  return resultOf(signature, typed);
 }

@@ -10,7 +10,8 @@ import { queryError } from '../query-error.ts';
 import type { Shape } from '../selection.ts';
 import type { Table } from '../table.ts';
 import { type Cell, exactOf, type ValueClass } from '../value.ts';
-import { type Checked, check, checkCompared } from './check.ts';
+import { check, checkCompared } from './check.ts';
+import type { Checked } from './check-operand.ts';
 import { flatten, replaceSlots } from './rewrite.ts';
 
 export interface BuiltShape {

@@ -9,9 +9,9 @@
  *
  * @see https://sqlite.org/datatype3.html sections 4.2 and 7.1
  */
-import type { Affinity, Collation, Expr } from '../ast.ts';
+import type { Affinity, Expr } from '../ast.ts';
 import type { ColumnType } from '../table.ts';
-import type { SqlValue } from '../value.ts';
+import type { Collation, SqlValue } from '../value.ts';
 import { DOUBT } from './doubt.ts';
 import { numberSpelledBy } from './numeric-text.ts';
 

@@ -4,4 +4,20 @@
  *
  * One frozen object and no Error: it is control flow, never seen outside this folder, and carries no stack to pay for.
  */
+import type { Cell, RawRow } from '../value.ts';
+
 export const DOUBT: { readonly doubt: true } = Object.freeze({ doubt: true });
+
+type OfRow<Answer> = (row: RawRow, values: readonly Cell[]) => Answer;
+
+/** What `evaluate` answers, and what `ask` does where it cannot. */
+export function unlessDoubtful<Answer>(evaluate: OfRow<Answer>, ask: OfRow<Answer>): OfRow<Answer> {
+  return (row, values) => {
+    try {
+      return evaluate(row, values);
+    } catch (problem) {
+      if (problem === DOUBT) return ask(row, values);
+      throw problem;
+    }
+  };
+}

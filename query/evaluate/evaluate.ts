@@ -153,7 +153,7 @@ function compileCompare(expression: Expr & { kind: 'compare' }, slots: SlotClass
   };
 }
 
-export function holdsFor(operator: ComparisonOperator): (difference: number) => boolean {
+function holdsFor(operator: ComparisonOperator): (difference: number) => boolean {
   switch (operator) {
     case '=':
       return (difference) => difference === 0;

@@ -12,7 +12,7 @@ import type { Expr } from '../ast.ts';
 import type { Shape } from '../selection.ts';
 import type { SqlProbe } from '../table.ts';
 import type { Cell, RawRow } from '../value.ts';
-import { DOUBT } from './doubt.ts';
+import { unlessDoubtful } from './doubt.ts';
 import { compileTruth } from './evaluate.ts';
 import { imitable } from './imitable.ts';
 import { askTruth } from './residual.ts';
@@ -41,7 +41,7 @@ export function compileMatcher(shape: Shape, probe: SqlProbe): Matcher {
   const test = tests.length === 1 ? tests[0]!.test : allOf(tests.map((compiled) => compiled.test));
   const first: Matcher = (row, values) => test(row, values) === TRUE;
   const asked = residual.length === 0 ? first : followedBy(own.length === 0 ? null : first, residual, shape, probe);
-  return tests.every((compiled) => compiled.typed) ? asked : undoubting(asked, where, shape, probe);
+  return tests.every((compiled) => compiled.typed) ? asked : unlessDoubtful(asked, askTruth(where, shape, probe));
 }
 
 function conjunctsOf(shape: Shape): readonly Expr[] {
@@ -55,18 +55,6 @@ function followedBy(first: Matcher | null, residual: readonly Expr[], shape: Sha
   const rest: Expr = others.length === 0 ? only : { kind: 'and', operands: residual, at: only.at };
   const ask = askTruth(rest, shape, probe);
   return first === null ? ask : (row, values) => first(row, values) && ask(row, values);
-}
-
-function undoubting(matcher: Matcher, where: Expr, shape: Shape, probe: SqlProbe): Matcher {
-  const ask = askTruth(where, shape, probe);
-  return (row, values) => {
-    try {
-      return matcher(row, values);
-    } catch (problem) {
-      if (problem === DOUBT) return ask(row, values);
-      throw problem;
-    }
-  };
 }
 
 interface CompiledTest {

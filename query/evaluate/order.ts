@@ -12,7 +12,7 @@ import type { Shape } from '../selection.ts';
 import type { SqlProbe } from '../table.ts';
 import { type Cell, compareText, compareValues, type RawRow } from '../value.ts';
 import { collationOf } from './affinity.ts';
-import { DOUBT } from './doubt.ts';
+import { unlessDoubtful } from './doubt.ts';
 import { compileValue } from './evaluate.ts';
 import { imitable, withoutCollate } from './imitable.ts';
 import { askValue } from './residual.ts';
@@ -91,13 +91,5 @@ function compileKey(term: OrderTerm, shape: Shape, probe: SqlProbe): (row: RawRo
   }
   const ask = askValue(expression, shape, probe);
   if (!imitable(expression)) return ask;
-  const evaluate = compileValue(expression, shape.classes);
-  return (row, values) => {
-    try {
-      return evaluate(row, values);
-    } catch (problem) {
-      if (problem === DOUBT) return ask(row, values);
-      throw problem;
-    }
-  };
+  return unlessDoubtful(compileValue(expression, shape.classes), ask);
 }

@@ -3,7 +3,7 @@
  *
  * Invariant: whatever satisfies all conditions meets a key of `mostSelective`; whatever satisfies one, of `ofEveryArm`.
  */
-import type { Bound, IndexKey, Keys, RangeKey } from './index-keys.ts';
+import type { Bound, IndexKey, Keys, RangeKey } from './index-key.ts';
 import { compareKeys, type RowKey } from './row-key.ts';
 
 /** The keys for an OR: each arm must have some. */

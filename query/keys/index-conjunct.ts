@@ -5,19 +5,25 @@
  * ever, `text_col = 5` finds '5', and a number sorts before every text it cannot become.
  */
 
-import type { Collation, ComparisonOperator, Expr } from '../ast.ts';
+import type { ComparisonOperator, Expr } from '../ast.ts';
 import { collationOf } from '../evaluate/affinity.ts';
 import { DOUBT } from '../evaluate/doubt.ts';
-import { compileTruth, compileValue } from '../evaluate/evaluate.ts';
+import { compileTruth, compileValue, type SlotClasses } from '../evaluate/evaluate.ts';
 import { imitable, withoutCollate } from '../evaluate/imitable.ts';
 import { type Dialect, GLOB, LIKE, likeWithEscape, literalPrefix } from '../evaluate/like.ts';
 import { operandsOf, within } from '../evaluate/operands.ts';
 import { TRUE } from '../evaluate/truth.ts';
 import type { Column } from '../table.ts';
-import { exactOf, type RawRow, type SqlValue } from '../value.ts';
+import { type Cell, type Collation, exactOf, type RawRow, type SqlValue } from '../value.ts';
 import { mostSelective } from './index-combine.ts';
-import type { Bound, Constants, Keys, RangeKey } from './index-keys.ts';
+import type { Bound, Keys, RangeKey } from './index-key.ts';
 import { constantKey, type Fold, type Place, placeOf } from './row-key.ts';
+
+/** A selection's constants and their classes. */
+export interface Constants {
+  readonly classes: SlotClasses;
+  readonly values: readonly Cell[];
+}
 
 const EVERY: Keys = null;
 const NEVER: Keys = [];

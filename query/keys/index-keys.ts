@@ -11,39 +11,13 @@
  * (`compareKeys`). One selection may be met by several of its keys at once (overlapping OR arms): count it once.
  */
 import type { Expr } from '../ast.ts';
-import type { SlotClasses } from '../evaluate/evaluate.ts';
 import type { Selection } from '../selection.ts';
-import type { Column } from '../table.ts';
-import type { Cell } from '../value.ts';
 import { mostSelective, ofEveryArm, withoutRepeats } from './index-combine.ts';
-import { keysOfConjunct } from './index-conjunct.ts';
-import type { Fold, RowKey } from './row-key.ts';
+import { type Constants, keysOfConjunct } from './index-conjunct.ts';
+import type { IndexKey, Keys } from './index-key.ts';
 
 /** Keys per selection; one that would need more registers under `every`. An IN list may hold as many values. */
 export const MAX_INDEX_KEYS = 1_000;
-
-export interface Bound {
-  readonly key: RowKey;
-  readonly inclusive: boolean;
-}
-
-export type IndexKey =
-  /** Rows whose cell has this key. */
-  | { readonly kind: 'equal'; readonly column: Column; readonly fold: Fold; readonly key: RowKey }
-  /** Rows whose cell lies between the bounds; an absent bound is null, never both. A NULL cell lies in no range. */
-  | RangeKey
-  /** Rows whose cell is NULL. */
-  | { readonly kind: 'null'; readonly column: Column }
-  /** Every row: the collection's fallback list. Always the only key of its selection. */
-  | { readonly kind: 'every' };
-
-export interface RangeKey {
-  readonly kind: 'range';
-  readonly column: Column;
-  readonly fold: Fold;
-  readonly low: Bound | null;
-  readonly high: Bound | null;
-}
 
 /**
  * The keys of the most selective conjunct that has some (equality, then IN, IS NULL, a range with two ends, one with
@@ -55,15 +29,6 @@ export function indexKeysOf(selection: Selection): readonly IndexKey[] {
   const keys = found && withoutRepeats(found);
   return keys === null || keys.length > MAX_INDEX_KEYS ? [{ kind: 'every' }] : keys;
 }
-
-/** A selection's constants and their classes. */
-export interface Constants {
-  readonly classes: SlotClasses;
-  readonly values: readonly Cell[];
-}
-
-/** Null: any row might match. Empty: none can. */
-export type Keys = readonly IndexKey[] | null;
 
 function keysOf(expression: Expr, constants: Constants): Keys {
   if (expression.kind === 'and') return mostSelective(expression.operands.map((part) => keysOf(part, constants)));

@@ -5,8 +5,9 @@
  * concatenation and JSON arrows; COLLATE; prefixes. All infix operators associate to the left. NOT is a prefix that
  * may stand after any operator, and then takes everything above AND: `a = NOT b = c` is `a = (NOT (b = c))`.
  */
-import type { ArithmeticOperator, Collation, ComparisonOperator, Expr } from '../ast.ts';
+import type { ArithmeticOperator, ComparisonOperator, Expr } from '../ast.ts';
 import { MAX_IN_LIST } from '../limits.ts';
+import type { Collation } from '../value.ts';
 import type { ParseCursor } from './parse-cursor.ts';
 import { fixOperand, type ParseScope, parseOperand, startsSubQuery, subQuery } from './parse-operand.ts';
 

@@ -7,7 +7,7 @@ import type { SqlValue } from '../value.ts';
 /** How a slot is spelled: `?3` for running, its literal for the referee. */
 export type SpellSlot = (index: number) => string;
 
-export const numbered: SpellSlot = (index) => `?${index + 1}`;
+const numbered: SpellSlot = (index) => `?${index + 1}`;
 
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -88,7 +88,7 @@ function printCase(expr: Extract<Expr, { kind: 'case' }>, print: (part: Expr) =>
   return `CASE${subject}${arms}${otherwise} END`;
 }
 
-export function printTerm(term: OrderTerm, spell: SpellSlot = numbered): string {
+function printTerm(term: OrderTerm, spell: SpellSlot = numbered): string {
   const usual = term.descending ? 'last' : 'first';
   const nulls = term.nulls === usual ? '' : ` NULLS ${term.nulls.toUpperCase()}`;
   return `${printExpression(term.expression, spell)}${term.descending ? ' DESC' : ''}${nulls}`;

@@ -7,20 +7,14 @@
  */
 import { closeSync, existsSync, openSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { TendrilError } from '../../errors.ts';
-import type { DriverName, SqliteDriver, Storage } from '../driver.ts';
+import type { SqliteDriver, Storage } from '../driver.ts';
 import { fileFailure } from '../file-check.ts';
 import { backup } from './backup.ts';
-import { loadBetterSqlite3 } from './better-sqlite3.ts';
+import { createChooser, type FileDriverName } from './choose.ts';
 import { configureFile, configureMemory, tidy } from './configure.ts';
 import type { SqlitePackage } from './connection.ts';
-import { assertExact } from './exactness.ts';
 import { inspectHeader } from './header.ts';
-import { loadNodeSqlite } from './node-sqlite.ts';
-import { loadNodeSqlite3Wasm } from './node-sqlite3-wasm.ts';
 import { type Claim, claimByOpening, claimInode, claimWithSqlite, signOwner } from './ownership.ts';
-import { requireVersion } from './version.ts';
-
-export type FileDriverName = Exclude<DriverName, 'sql.js'>;
 
 export interface SqliteFileOptions {
   /** Uses this driver or none. Without it: node:sqlite, better-sqlite3, node-sqlite3-wasm, the first that loads. */
@@ -28,13 +22,9 @@ export interface SqliteFileOptions {
 }
 
 /** How long SQLite waits for another program that reads the file, in milliseconds. It waits synchronously. */
-export const BUSY_TIMEOUT_MS = 100;
+const BUSY_TIMEOUT_MS = 100;
 
-const PACKAGES: Readonly<Record<FileDriverName, () => Promise<SqlitePackage>>> = {
-  'node:sqlite': loadNodeSqlite,
-  'better-sqlite3': loadBetterSqlite3,
-  'node-sqlite3-wasm': () => loadNodeSqlite3Wasm(),
-};
+const choose = createChooser();
 
 /**
  * Keeps a node's data in the file at `path`, which is made if it does not exist; `:memory:` keeps it in a native SQLite's memory.
@@ -55,41 +45,6 @@ export function sqliteFile(path: string, options: SqliteFileOptions = {}): Stora
       return { ...driver, backup: (to) => backup(driver, to) };
     },
   };
-}
-
-/** What was chosen in this process before: it costs much of the time that opening a small file takes, and stays true. */
-const chosen = new Map<FileDriverName | undefined, SqlitePackage>();
-
-/** The first package that loads and passes the checks. */
-async function choose(forced: FileDriverName | undefined): Promise<SqlitePackage> {
-  const known = chosen.get(forced);
-  if (known !== undefined) return known;
-  const names = forced === undefined ? (Object.keys(PACKAGES) as FileDriverName[]) : [forced];
-  const reasons: Record<string, string> = {};
-  for (const name of names) {
-    try {
-      const sqlite = await PACKAGES[name]();
-      const probe = sqlite.open(':memory:', 0);
-      requireVersion(probe);
-      assertExact(probe);
-      probe.close();
-      chosen.set(forced, sqlite);
-      return sqlite;
-    } catch (error) {
-      reasons[name] = String(error instanceof Error ? error.message : error).replace(/\s+/g, ' ');
-    }
-  }
-  throw noDriver(reasons);
-}
-
-function noDriver(reasons: Readonly<Record<string, string>>): TendrilError {
-  const list = Object.entries(reasons).map(([name, reason]) => `${name} (${reason})`);
-  return new TendrilError({
-    code: 'storage-unsupported',
-    problem: `No SQLite can be used here: ${list.join(', ')}.`,
-    remedy: 'Reinstall the dependencies of Tendril with this version of Node, or use Node 24.',
-    facts: { reasons },
-  });
 }
 
 async function openFile(path: string, sqlite: SqlitePackage): Promise<SqliteDriver> {

@@ -216,6 +216,25 @@ export function describeLive(kind: string, openNode: OpenLiveNode): void {
       expect(inside.map(({ rows }) => rows.length)).toEqual([1, 0]);
     });
 
+    test('of selections asked for before the first could be read, the last is shown', async () => {
+      const { live: trigger } = await opened('');
+      const done: Promise<LiveQuery<Row>>[] = [];
+      await node.transact((tx) => {
+        tx.create(Note, { title: 'kept', stars: 1 });
+        const live = node.live(Note, 'stars = 1');
+        // Called when the transaction is committed, before what it opened is read.
+        const stop = trigger.onChange(() => {
+          stop();
+          done.push(live.reselect('stars = 2').then(() => live));
+        });
+      });
+      const [live] = await Promise.all(done);
+      await live?.ready;
+      expect(live?.rows).toEqual([]);
+      await create('later', 2);
+      expect(live?.rows.map(({ title }) => title)).toEqual(['later']);
+    });
+
     test('a closed query stops at once and leaves no entry', async () => {
       const { live, changes } = await opened('');
       const stream = live[Symbol.asyncIterator]();

@@ -9,7 +9,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { FileDriverName } from '../../storage/drivers/sqlite-file.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 import { checkFile } from './check.ts';
 import type { Receipt } from './collections.ts';

@@ -1,6 +1,7 @@
 /** The storages that keep files in this runtime: one native SQLite, if there is one, and the one without a compiler. */
 import { createRequire } from 'node:module';
-import { type FileDriverName, sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 import { memory, type Storage } from '../../storage/index.ts';
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,5 @@
 /** What is said to a victim, and what it says. */
-import type { FileDriverName } from '../../storage/drivers/sqlite-file.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 import type { Receipt } from './collections.ts';
 
 /** In which of its doings it is to be killed. `checkpointing` is writing with a checkpoint every few transactions. */

@@ -41,7 +41,7 @@ function queueOver(over: SqliteDriver) {
 }
 
 const done = (name: string, operations = 1, bytes = 1): Outcome => {
-  const commit: Commit = { transaction: name as TransactionId, position: 0 as Position, changes: [] };
+  const commit: Commit = { transaction: name as TransactionId, position: 0 as Position, changes: [], touched: [] };
   return { kind: 'done', commits: [commit], operations, bytes };
 };
 function add(name: string, run: () => Outcome = () => done(name)): void {

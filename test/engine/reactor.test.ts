@@ -189,6 +189,7 @@ describe('failures', () => {
         transaction: 'by hand' as never,
         position: 1_000 as never,
         changes: [{ collection: 'item', id: 'least' as never, before: null, after: row }],
+        touched: [],
       },
     ]);
     expect(other.rows).toHaveLength(1);

@@ -1,15 +1,8 @@
 /** The selection index against the plain question: does this key meet this row? */
 import { expect, test } from 'vitest';
 import { SelectionIndex } from '../../engine/live/selection-index.ts';
-import {
-  type Cell,
-  type Column,
-  compareKeys,
-  type Fold,
-  type IndexKey,
-  type RawRow,
-  rowKey,
-} from '../../query/index.ts';
+import { type Cell, type Column, type Fold, type IndexKey, type RawRow, rowKey } from '../../query/index.ts';
+import { meets } from '../query/judge.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 interface Asked {
@@ -75,19 +68,6 @@ test('a selection that no row can match is never found', () => {
 
 function isMet({ keys }: Asked, row: RawRow | null): boolean {
   return row !== null && keys.some((key) => meets(key, row));
-}
-
-function meets(key: IndexKey, row: RawRow): boolean {
-  if (key.kind === 'every') return true;
-  const cell = row[key.column.index]!;
-  if (key.kind === 'null') return cell === null;
-  const own = rowKey(key.column, cell, key.fold);
-  if (own === null) return false;
-  if (key.kind === 'equal') return own === key.key;
-  const { low, high } = key;
-  const fromLow = low === null ? 1 : compareKeys(own, low.key);
-  const toHigh = high === null ? 1 : compareKeys(high.key, own);
-  return (fromLow > 0 || (fromLow === 0 && !!low?.inclusive)) && (toHigh > 0 || (toHigh === 0 && !!high?.inclusive));
 }
 
 function randomKeys(random: Random): readonly IndexKey[] {

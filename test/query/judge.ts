@@ -174,7 +174,8 @@ function inJavaScript(selection: Selection, rows: readonly RawRow[], driver: Sql
   return sorted.slice(start, limit < 0 ? undefined : start + limit);
 }
 
-function meets(key: IndexKey, row: RawRow): boolean {
+/** Whether the row would be found under the key. */
+export function meets(key: IndexKey, row: RawRow): boolean {
   if (key.kind === 'every') return true;
   const cell = row[key.column.index]!;
   if (key.kind === 'null') return cell === null;

@@ -1,8 +1,8 @@
 /** How a driver behaves, the same over every SQLite of this runtime: errors, iteration, transactions, its end. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { TendrilError } from '../../errors.ts';
 import type { SqliteDriver } from '../../storage/driver.ts';
 import { everyDriver, openInMemory } from '../support/every-driver.ts';
+import { failureOf } from '../support/failure.ts';
 
 describe.each(everyDriver)('%s', (name) => {
   let driver: SqliteDriver;
@@ -199,12 +199,3 @@ describe.each(everyDriver)('%s', (name) => {
     expect(driver.get('SELECT count(*) FROM t')).toEqual([5]);
   });
 });
-
-function failureOf(body: () => unknown): TendrilError {
-  try {
-    body();
-  } catch (error) {
-    return error as TendrilError;
-  }
-  throw new Error('nothing was thrown');
-}

@@ -16,14 +16,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TendrilError } from '../../errors.ts';
 import type { SqliteDriver } from '../../storage/driver.ts';
 import { backup } from '../../storage/drivers/backup.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 import { memory } from '../../storage/drivers/sql-js.ts';
-import { type FileDriverName, sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 import { requireVersion } from '../../storage/drivers/version.ts';
 import { APPLICATION_ID, FORMAT_VERSION } from '../../storage/tables.ts';
 import { fileDrivers, makeFolder, nativeDrivers } from '../support/every-driver.ts';
+import { failureOf } from '../support/failure.ts';
 import { createForgetfulDisk } from '../support/forgetful-disk.ts';
 import { FORGETFUL_PATH, forgetfulStorage } from '../support/forgetful-driver.ts';
-import { writeFormat } from '../support/format.ts';
+import { makeHeld } from '../support/format.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 
 let folder: ReturnType<typeof makeFolder>;
@@ -56,7 +58,7 @@ describe.each(fileDrivers)('%s', (name) => {
     for (const part of ['a b', 'é🛫', 'it\'s "so"', 'file:x?mode=ro#1', '%41', ':memory:x']) {
       const path = join(folder.path, `${part}.db`);
       const driver = await open(path, name);
-      make(driver);
+      makeHeld(driver);
       driver.close();
       expect(existsSync(path)).toBe(true);
     }
@@ -64,7 +66,7 @@ describe.each(fileDrivers)('%s', (name) => {
 
   test('a link to a file that does not exist yet makes that file', async () => {
     symlinkSync(join(folder.path, 'target.db'), file);
-    make(await open(file, name));
+    makeHeld(await open(file, name));
     expect(existsSync(join(folder.path, 'target.db'))).toBe(true);
   });
 
@@ -113,7 +115,7 @@ describe.each(fileDrivers)('%s', (name) => {
     /** One of ours, with its bytes changed. */
     async function edited(edit: (bytes: Buffer) => Buffer | number): Promise<void> {
       const driver = await open(file, name);
-      make(driver);
+      makeHeld(driver);
       driver.run('INSERT INTO held (body) VALUES (?)', ['x'.repeat(20_000)]);
       driver.close();
       const bytes = readFileSync(file);
@@ -125,7 +127,7 @@ describe.each(fileDrivers)('%s', (name) => {
 
   test('an empty file is a new one', async () => {
     writeFileSync(file, '');
-    make(await open(file, name));
+    makeHeld(await open(file, name));
   });
 
   test('a file whose making was cut off by a power cut is a new one, whenever that was', async () => {
@@ -141,7 +143,7 @@ describe.each(fileDrivers)('%s', (name) => {
           if (bytes !== undefined) writeFileSync(path + ending, bytes);
         }
         const driver = await open(path, name);
-        make(driver);
+        makeHeld(driver);
         driver.close();
       }
     }
@@ -149,7 +151,7 @@ describe.each(fileDrivers)('%s', (name) => {
 
   test('other programs may read a file while it is open, and nothing is lost by it', async () => {
     const driver = await open(file, name);
-    make(driver);
+    makeHeld(driver);
     for (let n = 1; n <= 5; n += 1) {
       driver.run('INSERT INTO held (body) VALUES (?)', [`row ${n}`]);
       expect(readWithAnotherSqlite(file, 'SELECT count(*) FROM held')).toBe(String(n));
@@ -163,7 +165,7 @@ describe.each(fileDrivers)('%s', (name) => {
   describe('a backup', () => {
     test('is the committed state in a file of its own, which opens', async () => {
       const driver = await open(file, name);
-      make(driver);
+      makeHeld(driver);
       driver.run('INSERT INTO held (body) VALUES (?)', ['before']);
       const copy = join(folder.path, "a copy's.db");
       driver.backup!(copy);
@@ -176,7 +178,7 @@ describe.each(fileDrivers)('%s', (name) => {
 
     test('replaces nothing, and leaves nothing when it fails', async () => {
       const driver = await open(file, name);
-      make(driver);
+      makeHeld(driver);
       const taken = join(folder.path, 'taken');
       writeFileSync(taken, 'mine');
       expect(failureOf(() => backup(driver, taken))).toMatchObject({ code: 'storage-failed', facts: { file: taken } });
@@ -189,7 +191,7 @@ describe.each(fileDrivers)('%s', (name) => {
 
     test('of a database in memory is a file', async () => {
       const driver = await open(':memory:', name);
-      make(driver);
+      makeHeld(driver);
       driver.backup!(file);
       expect(existsSync(file)).toBe(true);
     });
@@ -208,7 +210,7 @@ describe('one file under different drivers', () => {
   test.each(others)('made by %s, opens with %s, and back again', async (first, second) => {
     for (const [round, name] of [first, second, first, second].entries()) {
       const driver = await open(file, name);
-      if (round === 0) make(driver);
+      if (round === 0) makeHeld(driver);
       driver.run('INSERT INTO held (body) VALUES (?)', [name]);
       expect(driver.all('SELECT body FROM held')).toHaveLength(round + 1);
       driver.close();
@@ -267,13 +269,6 @@ async function refusal(path: string, driver: FileDriverName): Promise<TendrilErr
   return error as TendrilError;
 }
 
-function make(driver: SqliteDriver): void {
-  driver.transaction(() => {
-    writeFormat(driver);
-    driver.exec('CREATE TABLE held (n INTEGER PRIMARY KEY, body TEXT)');
-  });
-}
-
 /** Every file in the folder: its size, and a digest of its bytes. */
 function contents(): Record<string, string> {
   return Object.fromEntries(
@@ -304,13 +299,4 @@ function inAnotherProcess(body: string, path: string): string {
   const load = nativeDrivers[0] === 'node:sqlite' ? "require('node:sqlite').DatabaseSync" : "require('better-sqlite3')";
   const script = `const database = new (${load})(${JSON.stringify(path)}); ${body}; database.close()`;
   return execFileSync(process.execPath, ['--no-warnings', '-e', script], { encoding: 'utf8' }).trim();
-}
-
-function failureOf(body: () => unknown): TendrilError {
-  try {
-    body();
-  } catch (error) {
-    return error as TendrilError;
-  }
-  throw new Error('nothing was thrown');
 }

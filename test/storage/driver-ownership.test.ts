@@ -7,11 +7,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TendrilError } from '../../errors.ts';
 import type { SqliteDriver } from '../../storage/driver.ts';
 import { loadBetterSqlite3 } from '../../storage/drivers/better-sqlite3.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 import { loadNodeSqlite } from '../../storage/drivers/node-sqlite.ts';
 import { claimWithSqlite } from '../../storage/drivers/ownership.ts';
-import { type FileDriverName, sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 import { fileDrivers, makeFolder, nativeDrivers } from '../support/every-driver.ts';
-import { writeFormat } from '../support/format.ts';
+import { makeHeld } from '../support/format.ts';
 import { type Holder, holdFile } from '../support/holder.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 
@@ -35,7 +36,7 @@ const pairs = fileDrivers.flatMap((owner) => fileDrivers.map((other) => [owner, 
 describe.each(pairs)('a file open with %s is refused to %s', (owner, other) => {
   test('in the same process, by any path', async () => {
     const driver = await open(file, owner);
-    make(driver);
+    makeHeld(driver);
     const [symbolic, hard, inside] = ['symbolic.db', 'hard.db', 'linked'].map((name) => join(folder.path, name));
     symlinkSync(file, symbolic!);
     linkSync(file, hard!);
@@ -80,7 +81,7 @@ test.each(fileDrivers)('%s: of many that open a file at once one gets it', async
 test.each(fileDrivers)('%s: a file is given back with its name, its lock and nothing else', async (name) => {
   for (let time = 0; time < 3; time += 1) {
     const driver = await open(file, name);
-    if (time === 0) make(driver);
+    if (time === 0) makeHeld(driver);
     driver.run('INSERT INTO held (body) VALUES (?)', ['x'.repeat(10_000)]);
     expect(existsSync(`${file}-pid`)).toBe(true);
     driver.close();
@@ -91,7 +92,7 @@ test.each(fileDrivers)('%s: a file is given back with its name, its lock and not
 test.each(fileDrivers)('%s: two files in one folder have two owners', async (name) => {
   mkdirSync(join(folder.path, 'deeper'));
   const [first, second] = [await open(file, name), await open(join(folder.path, 'deeper', 'node.db'), name)];
-  make(first);
+  makeHeld(first);
   expect(second.get('SELECT count(*) FROM sqlite_schema')).toEqual([0]);
 });
 
@@ -145,13 +146,6 @@ async function refusal(path: string, driver: FileDriverName): Promise<TendrilErr
   );
   expect(error).toBeInstanceOf(TendrilError);
   return error as TendrilError;
-}
-
-function make(driver: SqliteDriver): void {
-  driver.transaction(() => {
-    writeFormat(driver);
-    driver.exec('CREATE TABLE held (n INTEGER PRIMARY KEY, body TEXT)');
-  });
 }
 
 /** Every row said to be committed is there, and at most the one under way beside them. */

@@ -1,9 +1,9 @@
 /** One suite over every SQLite of this runtime: whatever the package, a statement means the same. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { TendrilError } from '../../errors.ts';
 import type { Cell, SqlValue } from '../../query/index.ts';
 import type { SqliteDriver } from '../../storage/driver.ts';
 import { everyDriver, openInMemory } from '../support/every-driver.ts';
+import { failureOf } from '../support/failure.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 const MAX = 9007199254740991n;
@@ -256,13 +256,4 @@ function expectSame(actual: unknown, expected: unknown): void {
     expect(actual).toBeInstanceOf(Uint8Array);
     expect(Buffer.compare(actual as Uint8Array, expected)).toBe(0);
   } else expect(Object.is(actual, expected) || [actual, expected]).toBe(true);
-}
-
-function failureOf(body: () => unknown): TendrilError {
-  try {
-    body();
-  } catch (error) {
-    return error as TendrilError;
-  }
-  throw new Error('nothing was thrown');
 }

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DriverName, SqliteDriver } from '../../storage/driver.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 import { memory } from '../../storage/drivers/sql-js.ts';
-import { type FileDriverName, sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 
 const FILE_DRIVERS: readonly FileDriverName[] = ['node:sqlite', 'better-sqlite3', 'node-sqlite3-wasm'];
 

@@ -3,17 +3,13 @@
  * saying each number when it is committed, until it is killed.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type FileDriverName, sqliteFile } from '../../storage/drivers/sqlite-file.ts';
-import { writeFormat } from './format.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { makeHeld } from './format.ts';
 
 const [path, name] = process.argv.slice(2) as [string, FileDriverName];
 const driver = await sqliteFile(path, { driver: name }).open();
-if (driver.get('SELECT count(*) FROM sqlite_schema')?.[0] === 0) {
-  driver.transaction(() => {
-    writeFormat(driver);
-    driver.exec('CREATE TABLE held (n INTEGER PRIMARY KEY, body TEXT)');
-  });
-}
+if (driver.get('SELECT count(*) FROM sqlite_schema')?.[0] === 0) makeHeld(driver);
 process.stdout.write('open\n');
 for (;;) {
   const n = driver.transaction(() => {

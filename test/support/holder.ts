@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { FileDriverName } from '../../storage/drivers/sqlite-file.ts';
+import type { FileDriverName } from '../../storage/drivers/choose.ts';
 
 export interface Holder {
   readonly pid: number;

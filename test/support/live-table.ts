@@ -94,7 +94,7 @@ export async function openLiveTable(): Promise<LiveTable> {
     writeGroup,
     fresh: (query, parameters) => {
       const selection = select(query, parameters);
-      return driver.all(selectionSql(selection), exactValues(selection)).map(decode);
+      return driver.all(selectionSql(selection.shape), exactValues(selection)).map(decode);
     },
     failNextRead: (error) => {
       failure = error;
@@ -133,7 +133,7 @@ function commitOf(driver: SqliteDriver, position: Position, writes: readonly Wri
     if (JSON.stringify(was) === JSON.stringify(is)) continue;
     changes.push({ collection: 'item', id: id as EntityId, before: was, after: is });
   }
-  return { transaction: `transaction ${position}` as TransactionId, position, changes };
+  return { transaction: `transaction ${position}` as TransactionId, position, changes, touched: [] };
 }
 
 function readRow(driver: SqliteDriver, id: string): RawRow | null {
