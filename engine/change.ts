@@ -1,5 +1,5 @@
 /** What the reactor is told: the net effect of one committed transaction on each row it touched. */
-import type { RawRow, SqlValue } from '../query/index.ts';
+import type { RawRow, Selection, SqlValue } from '../query/index.ts';
 import type { EntityId, Operation, Position, StoredRow, TransactionId } from '../storage/index.ts';
 
 /** `before` and `after` are null where the row did not exist or was deleted. Both null never occurs; equal rows are left out. */
@@ -11,11 +11,21 @@ export interface Change {
 }
 
 export interface Commit {
-  readonly transaction: TransactionId;
+  /** Null for what an authority said to an ephemeral node. */
+  readonly transaction: TransactionId | null;
   readonly position: Position;
   readonly changes: readonly Change[];
   /** What followers are told: also what no query of this node can see. */
   readonly touched: readonly Touched[];
+  /** Selections that this node holds up to another row from now on; a durable node holds all rows, and has none. */
+  readonly bounds?: readonly Bound[];
+}
+
+/** `row`: the last one held of the selection with this key, as its order sees it; null where all of it is held. */
+export interface Bound {
+  readonly collection: string;
+  readonly key: string;
+  readonly row: RawRow | null;
 }
 
 /** One entity of a committed transaction, whole: alive or deleted, changed for a reader or not. */
@@ -34,4 +44,6 @@ export interface Source {
   /** The position of the last commit. */
   readonly position: () => Position;
   readonly select: (sql: string, parameters: readonly SqlValue[], at?: Position) => readonly RawRow[];
+  /** See `Bound`. */
+  readonly boundOf: (collection: string, selection: Selection) => RawRow | null;
 }

@@ -1,16 +1,17 @@
 /** Engine: what is live. */
 
+export type { ReadOptions } from './answers.ts';
 export type { Explanation } from './explain.ts';
 export type { HistoryEdit, HistoryEntry } from './history.ts';
 export type { IngestResult } from './ingest/ingest.ts';
 export type { ChangeSet } from './live/change-set.ts';
 export type { LiveQuery, LiveStatus } from './live/live-query.ts';
-export { type GetOptions, Node, type ReadOptions } from './node.ts';
-export type { NodeOptions } from './open-node.ts';
+export { type GetOptions, Node } from './node.ts';
+export type { NodeOptions } from './open-store.ts';
 export type { Clock } from './ports/clock.ts';
 export type { Ports } from './ports/ports.ts';
 export type { Random } from './ports/random.ts';
-export type { Scheduler } from './ports/scheduler.ts';
+export { type Scheduler, systemScheduler } from './ports/scheduler.ts';
 export type { Report } from './report.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
 export type {

@@ -1,25 +1,30 @@
 /**
- * Node: one embedded engine, durable. A facade: each method checks that the node is open, waits until no group is
- * half done, and hands over to the part that does the work.
+ * Node: one embedded engine, durable or ephemeral. A facade: each method checks that the node is open, waits until no
+ * group is half done, and hands over to the part that does the work.
  */
 import { TendrilError } from '../errors.ts';
-import { type SqlParameters, Where } from '../query/index.ts';
-import { type Collection, type LoggedOperation, type Position, parseEntityId, type RowOf } from '../storage/index.ts';
+import { type RawRow, type SqlParameters, Where } from '../query/index.ts';
+import {
+  type Collection,
+  type EntityId,
+  type LoggedOperation,
+  type Position,
+  parseEntityId,
+  type RowOf,
+} from '../storage/index.ts';
+import type { ReadOptions } from './answers.ts';
+import type { CatalogEntry } from './catalog.ts';
 import { type Explanation, explainStatement } from './explain.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
 import type { IngestResult } from './ingest/ingest.ts';
 import type { LiveQuery } from './live/live-query.ts';
-import { invalidOption, type NodeOptions, type NodeParts, openNode } from './open-node.ts';
-import { decodeRows } from './reader.ts';
+import { type DurableParts, openDurable } from './open-durable.ts';
+import { invalidOption, type NodeOptions } from './open-store.ts';
 import { makeReport, type Report } from './report.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
+import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';
 import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
-
-/** Where a read is answered from: on a durable node there is one place only. */
-export interface ReadOptions {
-  readonly from?: 'local';
-}
 
 export interface GetOptions extends ReadOptions {
   /** A position of this node's log: the row as it stood then. */
@@ -28,6 +33,8 @@ export interface GetOptions extends ReadOptions {
 
 /** Operations that `operations` gives at most, beyond the first transaction. */
 export const MAX_OPERATIONS_READ = 10_000;
+
+type NodeParts = DurableParts | EphemeralParts;
 
 export class Node {
   readonly #parts: NodeParts;
@@ -38,12 +45,14 @@ export class Node {
   }
 
   /**
-   * Opens a durable node, in memory unless `storage` says otherwise.
+   * Opens a node: an ephemeral one of the `upstream` if that is given, else a durable one, in memory unless `storage`
+   * says otherwise. An ephemeral node opens whether its upstream can be reached or not.
    *
    * @throws {TendrilError} `invalid-option`, `invalid-schema`, `schema-mismatch`, and `storage-*` for the file.
    */
   static async open(options: NodeOptions): Promise<Node> {
-    return new Node(await openNode(options));
+    const { upstream } = options;
+    return new Node(await (upstream === undefined ? openDurable(options) : openEphemeral(options, upstream)));
   }
 
   /**
@@ -65,13 +74,12 @@ export class Node {
 
   /** The row, or null. @throws {TendrilError} `history-unavailable` for an `at` below what is kept. */
   async get<C extends Collection>(collection: C, id: string, options: GetOptions = {}): Promise<RowOf<C> | null> {
-    const { core } = await this.#quiet();
+    const { core, answers } = await this.#quiet();
     const entry = core.catalog.entryOf(collection);
     const entity = parseEntityId(id);
-    const { name } = collection;
     const { at } = options;
-    const row = at === undefined ? core.rows.read(name, entity) : core.rowAt(this.#position(at), name, entity);
-    return row === null || row.deleted !== null ? null : entry.decode(row.values);
+    const row = at === undefined ? await answers.get(entry, entity, options) : this.#rowAt(entry, entity, at);
+    return row === null ? null : entry.decode(row);
   }
 
   /**
@@ -85,11 +93,11 @@ export class Node {
     collection: C,
     text: string | Where = '',
     parameters?: SqlParameters,
-    _options?: ReadOptions,
+    options: ReadOptions = {},
   ): Promise<readonly RowOf<C>[]> {
-    const { core, reader } = await this.#quiet();
+    const { core, answers } = await this.#quiet();
     const entry = core.catalog.entryOf(collection);
-    return decodeRows(entry, reader.rows(reader.select(entry, text, parameters)));
+    return (await answers.query(entry, text, parameters, options)).map(entry.decode);
   }
 
   /**
@@ -99,11 +107,8 @@ export class Node {
    *
    * @throws {TendrilError} as `query` and `transact` do; `unknown-collection`.
    */
-  async sql(text: string, parameters?: SqlParameters, _options?: ReadOptions): Promise<SqlResult> {
-    const { statements } = await this.#quiet();
-    const statement = statements.analyse(text);
-    if (statement.kind === 'select') return statements.select(statement, parameters);
-    return this.transact((tx) => tx.sql(text, parameters));
+  async sql(text: string, parameters?: SqlParameters, options: ReadOptions = {}): Promise<SqlResult> {
+    return (await this.#quiet()).answers.sql(text, parameters, options);
   }
 
   /**
@@ -141,7 +146,8 @@ export class Node {
 
   /** The operations of one entity, in the order in which they arrived here. */
   async history(collection: Collection, id: string): Promise<readonly HistoryEntry[]> {
-    const { core } = await this.#quiet();
+    await this.#quiet();
+    const { core } = this.#durable('history');
     return readHistory(core, core.catalog.entryOf(collection), parseEntityId(id));
   }
 
@@ -152,12 +158,13 @@ export class Node {
    */
   async ingest(operations: readonly Uint8Array[]): Promise<IngestResult> {
     if (this.#closing !== null) throw closed();
-    return this.#parts.ingester.ingest(operations);
+    return this.#durable('ingest').ingester.ingest(operations);
   }
 
   /** Whole transactions after `after`, in position order: at least one if there is one, then up to `limit` operations. */
   async operations(after = 0, limit = 1_000): Promise<readonly LoggedOperation[]> {
-    const { core } = await this.#quiet();
+    await this.#quiet();
+    const { core } = this.#durable('operations');
     if (!(limit >= 1)) throw invalidOption('limit', 'Give a number of operations, 1 or more.');
     return core.log.since(this.#position(after), Math.min(Math.floor(limit), MAX_OPERATIONS_READ));
   }
@@ -176,13 +183,24 @@ export class Node {
 
   report(): Report {
     if (this.#closing !== null) throw closed();
-    const { core, source, ingester, transactor, reactor } = this.#parts;
-    return makeReport(core, {
-      position: source.position(),
-      liveQueries: reactor.report().liveQueries,
-      parked: ingester.parked(),
-      openTransactions: transactor.open(),
-    });
+    return makeReport(this.#parts);
+  }
+
+  /** The authority's clock, ms since 1970: on an ephemeral node as far as its last welcome tells. */
+  now(): number {
+    return this.#parts.core.clock.now();
+  }
+
+  /**
+   * Makes a new session with the upstream, in place of the present one. What is held stays visible, and is replaced by
+   * what the upstream has when all of that is here. Resolves when the session has begun.
+   *
+   * @throws {TendrilError} `offline`, or why the upstream refused; `invalid-option` on a durable node.
+   */
+  async reconnect(): Promise<void> {
+    if (this.#closing !== null) throw closed();
+    if (this.#parts.role === 'durable') throw withoutUpstream();
+    return this.#parts.replica.connection.connect();
   }
 
   /** Commits what was asked for before, ends what is open, and gives the storage back. May be called again. */
@@ -192,12 +210,30 @@ export class Node {
   }
 
   async #close(): Promise<void> {
-    const { core, queue, transactor, ingester, reactor } = this.#parts;
+    const { core, queue, transactor, reactor } = this.#parts;
     transactor.close(closed());
-    await ingester.settled();
+    if (this.#parts.role === 'durable') await this.#parts.ingester.settled();
+    await queue.drained();
+    if (this.#parts.role === 'ephemeral') await this.#parts.replica.close(closed());
     await queue.drained();
     reactor.close();
     core.driver.close();
+  }
+
+  #rowAt(entry: CatalogEntry, id: EntityId, at: number): RawRow | null {
+    const row = this.#durable('get at a position').core.rowAt(this.#position(at), entry.collection.name, id);
+    return row === null || row.deleted !== null ? null : row.values;
+  }
+
+  /** @throws {TendrilError} `history-unavailable` on an ephemeral node, which keeps no log. */
+  #durable(what: string): DurableParts {
+    if (this.#parts.role === 'durable') return this.#parts;
+    throw new TendrilError({
+      code: 'history-unavailable',
+      problem: `An ephemeral node keeps no log, which ${what} needs.`,
+      remedy: 'Ask the durable node that it follows.',
+      facts: { what },
+    });
   }
 
   #position(asked: number): Position {
@@ -227,6 +263,14 @@ function closed(): TendrilError {
     code: 'closed',
     problem: 'The node is closed.',
     remedy: 'Open another one; close a node only when nobody uses it any more.',
+  });
+}
+
+function withoutUpstream(): TendrilError {
+  return new TendrilError({
+    code: 'invalid-option',
+    problem: 'A durable node has no upstream to reconnect to.',
+    remedy: 'Open the node with `upstream` to make it an ephemeral one.',
   });
 }
 

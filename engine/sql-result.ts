@@ -30,7 +30,7 @@ export function createDecoder(catalog: Catalog, columns: readonly StatementColum
 }
 
 /** null for what stands as SQLite gives it, the id included. */
-function typeOf(catalog: Catalog, { property }: StatementColumn): PropertyType | null {
+export function typeOf(catalog: Catalog, { property }: StatementColumn): PropertyType | null {
   if (property === null || property.column.index === 0) return null;
   return catalog.named(property.table.name)!.properties[property.column.index - 1]!.rule.type;
 }

@@ -61,7 +61,9 @@ export function inputCell(input: SqlInput): Cell {
     case 'boolean':
       return input ? 1 : 0;
     case 'object':
-      return input instanceof Date ? input.toISOString() : input;
+      if (input instanceof Date) return input.toISOString();
+      // A copy, of a Buffer too: a live query goes on comparing with what it was given.
+      return input === null ? null : new Uint8Array(input);
   }
 }
 
@@ -70,6 +72,7 @@ function problemOf(input: unknown): string {
   if (typeof input === 'bigint') return 'the bigint passes 64 bits';
   if (input instanceof Date) return 'the Date is invalid, or its year has not four digits';
   if (input === undefined) return 'it is undefined';
+  if (typeof input === 'string') return 'the text has a lone surrogate, which SQLite cannot keep';
   return `a ${typeof input === 'object' ? (input?.constructor?.name ?? 'object') : typeof input} is no value of SQL`;
 }
 

@@ -2,6 +2,7 @@
 
 export type { Expr } from './ast.ts';
 export type { SqlParameters } from './binding.ts';
+export { conditionsOf, pinnedIds } from './keys/conditions.ts';
 export { compileMatcher, type Matcher, matcherTier } from './evaluate/matcher.ts';
 export { within } from './evaluate/operands.ts';
 export { compileOrder, type Order, type SortKeys } from './evaluate/order.ts';

@@ -18,16 +18,22 @@ export interface Epochs {
   readonly covers: (cursor: Cursor, position: Position) => boolean;
 }
 
-export function createEpochs(driver: SqliteDriver, current: EpochId): Epochs {
+/** - `mint`: gives this opening's epoch, when it is first needed. */
+export function createEpochs(driver: SqliteDriver, mint: () => EpochId): Epochs {
+  let minted: EpochId | null = null;
   let recorded = false;
+  const epoch = (): EpochId => {
+    minted ??= mint();
+    return minted;
+  };
   const isRecorded = () =>
-    driver.get('SELECT 1 FROM tendril_epoch WHERE epoch = ?', [bytesOfId(current)]) !== undefined;
+    driver.get('SELECT 1 FROM tendril_epoch WHERE epoch = ?', [bytesOfId(epoch())]) !== undefined;
   return {
     record: (position) => {
-      if (recorded) return current;
-      driver.run('INSERT INTO tendril_epoch (epoch, first) VALUES (?, ?)', [bytesOfId(current), position + 1]);
+      if (recorded) return epoch();
+      driver.run('INSERT INTO tendril_epoch (epoch, first) VALUES (?, ?)', [bytesOfId(epoch()), position + 1]);
       recorded = true;
-      return current;
+      return epoch();
     },
     rewind: () => {
       recorded = recorded && isRecorded();

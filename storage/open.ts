@@ -66,7 +66,7 @@ function open(driver: SqliteDriver, collections: readonly Collection[], mintId: 
   const { node, system, floor } = readMeta(driver);
   const log = createSqliteLog(driver, {
     numbers: collectionNumbers(driver, stored, changed),
-    epoch: mintId() as EpochId,
+    epoch: () => mintId() as EpochId,
     floor,
   });
   return {

@@ -86,13 +86,18 @@ function writeOperation(operation: Operation): void {
   writer.id(operation.entity);
   writer.varint(operation.precursors.length);
   for (const precursor of operation.precursors) writer.id(precursor);
-  writer.varint(operation.edits.length);
-  for (const edit of operation.edits) writeEdit(edit);
+  writeEdits(writer, operation.edits);
   writer.text(operation.author);
   writer.raw(operation.salt);
 }
 
-function writeEdit(edit: Edit): void {
+/** Their count, and each; they are checked by whoever reads them, or by `checkEdits`. */
+export function writeEdits(writer: ByteWriter, edits: readonly Edit[]): void {
+  writer.varint(edits.length);
+  for (const edit of edits) writeEdit(writer, edit);
+}
+
+function writeEdit(writer: ByteWriter, edit: Edit): void {
   writer.text(edit.property);
   switch (edit.kind) {
     case 'create':
@@ -124,11 +129,17 @@ function readOperation(reader: ByteReader): Operation {
   const entity = reader.id<EntityId>();
   const precursors: OperationId[] = [];
   for (let count = reader.count(MAX_PRECURSORS, 'precursors'); count > 0; count -= 1) precursors.push(reader.id());
-  const edits: Edit[] = [];
-  for (let count = reader.count(MAX_EDITS, 'edits'); count > 0; count -= 1) edits.push(readEdit(reader));
+  const edits = readEdits(reader);
   const author = reader.text(MAX_NAME_BYTES);
   const salt = reader.raw(SALT_BYTES).slice();
   return { id, transaction, collection, entity, precursors, edits, author, salt };
+}
+
+/** What `writeEdits` wrote, as far as one edit tells: `checkEdits` is still to be asked. @throws {Malformed} */
+export function readEdits(reader: ByteReader): readonly Edit[] {
+  const edits: Edit[] = [];
+  for (let count = reader.count(MAX_EDITS, 'edits'); count > 0; count -= 1) edits.push(readEdit(reader));
+  return edits;
 }
 
 function readEdit(reader: ByteReader): Edit {
@@ -156,7 +167,6 @@ function readPayload(reader: ByteReader, property: string, code: number, length:
 function checkOperation(operation: Operation): void {
   const { precursors, edits, salt } = operation;
   if (precursors.length > MAX_PRECURSORS) throw new Malformed(`${precursors.length} precursors`, 0);
-  if (edits.length > MAX_EDITS) throw new Malformed(`${edits.length} edits`, 0);
   if (salt.length !== SALT_BYTES) throw new Malformed('a salt that is not 8 bytes', 0);
   checkName(operation.collection, 'collection');
   checkName(operation.author, 'author');
@@ -166,10 +176,16 @@ function checkOperation(operation: Operation): void {
     below = precursor;
   }
   if (below >= operation.id) throw new Malformed('an id that is not above its precursors', 0);
-  for (let index = 0; index < edits.length; index += 1) checkEdit(edits[index]!, edits[index - 1]);
+  checkEdits(edits);
   if (precursors.length === 0 && edits[0]?.kind !== 'create') {
     throw new Malformed('no precursors, and yet no creation', 0);
   }
+}
+
+/** What holds of the edits of one operation. @throws {Malformed} */
+export function checkEdits(edits: readonly Edit[]): void {
+  if (edits.length > MAX_EDITS) throw new Malformed(`${edits.length} edits`, 0);
+  for (let index = 0; index < edits.length; index += 1) checkEdit(edits[index]!, edits[index - 1]);
 }
 
 function checkEdit(edit: Edit, previous: Edit | undefined): void {

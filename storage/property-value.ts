@@ -13,6 +13,7 @@ import { isStorableText } from './encoding.ts';
 import { isUlid } from './ids.ts';
 import { MAX_VALUE_BYTES } from './operation.ts';
 import type { PropertyRule, PropertyType } from './property-rule.ts';
+import { damaged } from './row-bytes.ts';
 
 /** Where a value stands, for messages; a default is made before it belongs to a collection. */
 export interface Place {
@@ -75,7 +76,11 @@ export function fitsType(type: PropertyType, value: SqlValue): boolean {
   }
 }
 
-/** A stored cell as a program reads it. A blob is copied, so that what a program does to it stays its own. */
+/**
+ * A stored cell as a program reads it. A blob is copied, so that what a program does to it stays its own.
+ *
+ * @throws {TendrilError} `storage-damaged` for text that is not the JSON it was.
+ */
 export function decodeCell(type: PropertyType, cell: Cell): unknown {
   if (cell === null) return null;
   switch (type) {
@@ -93,7 +98,16 @@ export function decodeCell(type: PropertyType, cell: Cell): unknown {
     case 'blob':
       return new Uint8Array(cell as Uint8Array);
     case 'json':
-      return JSON.parse(cell as string);
+      return parsed(cell as string);
+  }
+}
+
+/** Only well-formed JSON is ever stored. */
+function parsed(written: string): unknown {
+  try {
+    return JSON.parse(written);
+  } catch (error) {
+    throw damaged('a json value', error as Error);
   }
 }
 

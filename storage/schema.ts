@@ -31,7 +31,7 @@ interface StoredCollection {
 /** The collections of a file as it last declared them, by name. */
 export type StoredCollections = ReadonlyMap<string, StoredCollection>;
 
-export const NO_COLLECTIONS: StoredCollections = new Map();
+export const NO_COLLECTIONS: ReadonlyMap<string, never> = new Map();
 
 /**
  * - `present`: the tables and views that the file has.
@@ -180,7 +180,7 @@ function checkColumns(driver: SqliteDriver, name: string, { properties }: Declar
 
 function columnsOf(driver: SqliteDriver, table: string): string[] {
   try {
-    return [...driver.columns(`SELECT * FROM ${table} LIMIT 0`)];
+    return driver.all(`PRAGMA table_info(${table})`).map(([, name]) => String(name));
   } catch (error) {
     // A view names a column that its table does not have.
     if (error instanceof TendrilError && error.facts.sqliteCode === 'SQLITE_ERROR')

@@ -34,7 +34,8 @@ const LAST_TRANSACTION = 'SELECT position, chain FROM tendril_transaction ORDER 
 
 export interface LogOpening {
   readonly numbers: CollectionNumbers;
-  readonly epoch: EpochId;
+  /** Mints this opening's epoch. */
+  readonly epoch: () => EpochId;
   /** The earliest position that rows can be undone to. */
   readonly floor: Position;
 }

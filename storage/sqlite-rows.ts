@@ -38,11 +38,17 @@ export function createSqliteRows(driver: SqliteDriver, descriptors: ReadonlyMap<
   };
 }
 
-function createTableRows(driver: SqliteDriver, { collection, table }: Descriptor): TableRows {
+/** What `storedRow` reads, as SQL text. */
+export function readColumns({ table }: Descriptor): readonly string[] {
+  return [...table.columns.map(({ name }) => quoted(name)), ...HIDDEN_AS_READ];
+}
+
+function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRows {
+  const { collection, table } = descriptor;
   const physical = physicalTable(collection);
   const columns = table.columns.map(({ name }) => quoted(name));
   const all = [...columns, ...HIDDEN];
-  const readSql = `SELECT ${[...columns, ...HIDDEN_AS_READ].join(', ')} FROM ${physical} WHERE id = ?`;
+  const readSql = `SELECT ${readColumns(descriptor).join(', ')} FROM ${physical} WHERE id = ?`;
   const insertRowSql = insertSql(physical, all, 1);
   const eraseSql = `DELETE FROM ${physical} WHERE id = ?`;
   const updateSqlOf = createUpdateSql(physical, columns);
@@ -99,7 +105,8 @@ function createUpdateSql(physical: string, columns: readonly string[]) {
   };
 }
 
-function storedRow(cells: readonly Cell[], width: number): StoredRow {
+/** - `width`: columns before the hidden ones. */
+export function storedRow(cells: readonly Cell[], width: number): StoredRow {
   const deleted = cells[width + 2] as Uint8Array | null;
   return {
     values: cells.slice(0, width),

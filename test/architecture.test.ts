@@ -32,6 +32,7 @@ const DOORS: Readonly<Record<string, string>> = {
   '@noble/hashes': 'storage/sha256.ts',
   ulid: 'engine/write/mint.ts',
   ws: 'net/links/ws.ts',
+  'node:http': 'net/server.ts',
   msgpackr: 'net/codec.ts',
 };
 /** What reaches outside the process or time, and the only files that may. */

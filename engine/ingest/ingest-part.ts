@@ -18,8 +18,8 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
-import type { Core } from '../core.ts';
-import { Application, type Prepared } from '../write/apply.ts';
+import type { Core, Prepared } from '../core.ts';
+import { LoggedApplication } from '../write/apply.ts';
 import { MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
 import { tooManyBytes, tooManyOperations } from '../write/write-set.ts';
 import { checkContent, checkPrecursor, identityClash } from './ingest-check.ts';
@@ -89,14 +89,14 @@ class PartWork {
   }
 
   /** Returns the parked transactions that it made ready. */
-  #takeOne({ transaction, items, bytes }: Batch): TransactionId[] {
+  #takeOne({ transaction, items }: Batch): TransactionId[] {
     const parking = this.#parking;
     // What only comes out of parking is not put back when it is refused.
     const checkpoint = items.length > 0 && parking.has(transaction) ? parking.checkpoint() : null;
     const parked = parking.take(transaction);
     const all = parked === null ? items : [...parked.items, ...items];
     try {
-      const { fresh, duplicates, missing } = judge(this.#core, all, bytes + (parked?.bytes ?? 0));
+      const { fresh, duplicates, missing } = judge(this.#core, all);
       this.#duplicates += duplicates;
       if (missing.length === 0) return fresh.length === 0 ? [] : this.#apply(transaction, fresh);
       this.#park(transaction, fresh, missing);
@@ -135,9 +135,7 @@ interface Judgement {
 }
 
 /** @throws {TendrilError} the reason why the transaction is refused. */
-function judge(core: Core, items: readonly Prepared[], bytes: number): Judgement {
-  if (items.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(items.length);
-  if (bytes > MAX_TRANSACTION_BYTES) throw tooManyBytes(bytes);
+function judge(core: Core, items: readonly Prepared[]): Judgement {
   const own = new Map<OperationId, Prepared>();
   let duplicates = 0;
   for (const item of items) {
@@ -149,6 +147,7 @@ function judge(core: Core, items: readonly Prepared[], bytes: number): Judgement
     } else if (sameBytes(held.digest, digest)) duplicates += 1;
     else throw identityClash(operation);
   }
+  checkSize([...own.values()]);
   const missing = new Set<OperationId>();
   for (const { operation } of own.values()) {
     for (const precursor of operation.precursors) {
@@ -161,6 +160,13 @@ function judge(core: Core, items: readonly Prepared[], bytes: number): Judgement
   return { fresh, duplicates, missing: [...missing] };
 }
 
+/** Of what is new only: what came before, to be parked or applied, may come again whole. */
+function checkSize(items: readonly Prepared[]): void {
+  if (items.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(items.length);
+  const bytes = sizeOf(items);
+  if (bytes > MAX_TRANSACTION_BYTES) throw tooManyBytes(bytes);
+}
+
 /** Entity by entity, each with its operations in the order of their ids. */
 function applyFresh(core: Core, transaction: TransactionId, fresh: readonly Prepared[]): Commit {
   const byEntity = new Map<string, Prepared[]>();
@@ -170,7 +176,7 @@ function applyFresh(core: Core, transaction: TransactionId, fresh: readonly Prep
     if (others === undefined) byEntity.set(key, [prepared]);
     else others.push(prepared);
   }
-  const application = new Application(core, transaction);
+  const application = new LoggedApplication(core, transaction);
   for (const operations of byEntity.values()) {
     const { collection, entity } = operations[0]!.operation;
     const before = core.rows.read(collection, entity);

@@ -6,8 +6,7 @@
  */
 import { TendrilError } from '../../errors.ts';
 import { decodeOperation, digestOf, type TransactionId } from '../../storage/index.ts';
-import type { Core } from '../core.ts';
-import type { Prepared } from '../write/apply.ts';
+import type { Core, Prepared } from '../core.ts';
 import { type CommitQueue, MAX_GROUP_BYTES, MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
 import { type Batch, ingestPart, type PartResult } from './ingest-part.ts';
 import { type Checkpoint, createParking, type Parking } from './parking.ts';

@@ -13,6 +13,7 @@ import type { Explanation } from '../explain.ts';
 import { type Bucket, itemsOf, withItem, withoutItem } from './bucket.ts';
 import { type ChangeSet, isEmpty } from './change-set.ts';
 import { ChangeStream } from './change-stream.ts';
+import type { Cover } from './cover.ts';
 import type { Deliveries, Sender } from './deliveries.ts';
 import { diff } from './diff.ts';
 import { Callback, type Listener } from './listener.ts';
@@ -51,14 +52,21 @@ export interface LiveQuery<Row> {
 /** What live queries are opened from: one for each collection, and one for whole statements. */
 export interface Opener<Row> {
   readonly deliveries: Deliveries;
-  /** Checks the text now; the view is found, or read, when the result is called. */
-  readonly prepare: (text: string | Where, parameters?: SqlParameters) => () => View<Row>;
+  /** Checks the text now. @throws {TendrilError} what is wrong with it. */
+  readonly prepare: (text: string | Where, parameters?: SqlParameters) => Prepared<Row>;
   /** Runs `task` when the committed rows may be read: at once, mostly. */
   readonly whenReadable: (task: () => void) => void;
   /** Null where rows have no identity. */
   readonly identityOf: ((row: Row) => unknown) | null;
   readonly onOpen: (live: LiveQuery<Row>) => void;
   readonly onClose: (live: LiveQuery<Row>) => void;
+}
+
+/** What was asked for, understood. */
+export interface Prepared<Row> {
+  readonly cover: Cover;
+  /** Finds the view, or reads it. */
+  readonly view: () => View<Row>;
 }
 
 interface Outgoing<Row> {
@@ -77,6 +85,8 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   #view: View<Row> | null = null;
   /** After it was closed. */
   #lastRows: RowsVersion<Row> | null = null;
+  /** Of what is shown; of what was asked for first until anything is. */
+  #cover: Cover;
   #isClosed = false;
   #error: unknown = null;
   /** Selections asked for so far, and which of them is shown: one that had to wait must not displace a later one. */
@@ -89,12 +99,13 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   constructor(opener: Opener<Row>, text: string | Where, parameters?: SqlParameters) {
     this.#opener = opener;
-    const makeView = opener.prepare(text, parameters);
+    const prepared = opener.prepare(text, parameters);
+    this.#cover = prepared.cover;
     const turn = ++this.#asked;
     let isLate = false;
-    opener.whenReadable(() => {
+    this.#whenAnswered(prepared, () => {
       try {
-        if (!this.#isClosed) this.#take(turn, makeView);
+        if (!this.#isClosed) this.#take(turn, prepared);
       } catch (error) {
         if (!isLate) throw error;
         this.#error = error;
@@ -118,12 +129,14 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   }
 
   get status(): LiveStatus {
-    if (this.error !== null) return 'local';
-    return this.#view === null && this.#lastRows === null ? 'syncing' : 'complete';
+    const { status } = this.#cover;
+    if (status === 'denied') return status;
+    if (this.#error !== null || (this.#view?.error ?? null) !== null) return 'local';
+    return this.#view === null && this.#lastRows === null ? 'syncing' : status;
   }
 
   get error(): unknown {
-    return this.#error ?? this.#view?.error ?? null;
+    return this.#error ?? this.#view?.error ?? this.#cover.error;
   }
 
   get isListening(): boolean {
@@ -153,15 +166,16 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   async reselect(text: string | Where, parameters?: SqlParameters): Promise<void> {
     if (this.#isClosed) throw closed();
-    const makeView = this.#opener.prepare(text, parameters);
+    const prepared = this.#opener.prepare(text, parameters);
     const turn = ++this.#asked;
     await new Promise<void>((resolve, reject) => {
-      this.#opener.whenReadable(() => {
+      this.#whenAnswered(prepared, () => {
         try {
           if (this.#isClosed) throw closed();
-          this.#take(turn, makeView);
+          this.#take(turn, prepared);
           resolve();
         } catch (error) {
+          if (prepared.cover !== this.#cover) prepared.cover.leave();
           reject(error);
         }
       });
@@ -182,6 +196,7 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     this.#lastRows = this.#view?.hold() ?? null;
     this.#view?.leave(this);
     this.#view = null;
+    this.#cover.leave();
     this.#settleReady();
     this.#opener.onClose(this);
   }
@@ -208,10 +223,20 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     this.#listeners = withoutItem(this.#listeners, listener);
   }
 
-  #take(turn: number, makeView: () => View<Row>): void {
+  #whenAnswered({ cover }: Prepared<Row>, task: () => void): void {
+    cover.whenAnswered(() => this.#opener.whenReadable(task));
+  }
 
+  #take(turn: number, { cover, view: makeView }: Prepared<Row>): void {
+    if (turn < this.#shown) {
+      cover.leave();
+      return;
+    }
+    if (cover.status === 'denied') throw cover.error;
     const view = makeView();
     this.#shown = turn;
+    if (cover !== this.#cover) this.#cover.leave();
+    this.#cover = cover;
     this.#show(view);
   }
 

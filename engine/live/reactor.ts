@@ -20,6 +20,7 @@ import {
   Where,
 } from '../../query/index.ts';
 import type { Commit, Source } from '../change.ts';
+import type { Covers } from '../covers.ts';
 import type { SqlRow } from '../sql-result.ts';
 import { Deliveries } from './deliveries.ts';
 import { type LiveQuery, type Opener, OpenLiveQuery } from './live-query.ts';
@@ -42,6 +43,7 @@ export interface ReactorParts {
   readonly source: Source;
   /** Asks SQLite about single rows. */
   readonly probe: SqlProbe;
+  readonly covers: Pick<Covers, 'follow' | 'followWhole'>;
   /** True while a group is being committed: the tables then hold what is not committed yet. */
   readonly isDraining: () => boolean;
   /** Runs a task after the present synchronous work. */
@@ -96,6 +98,7 @@ export function createReactor(parts: ReactorParts): Reactor {
     work.commits += 1;
     work.changes += commit.changes.length;
     for (const change of commit.changes) homes.get(change.collection)?.views.meet(change, commit.position, due);
+    for (const bound of commit.bounds ?? []) homes.get(bound.collection)?.views.rebound(bound, commit.position, due);
     statements.meet(commit, due);
     if (due.length > 1) due.sort((left, right) => left.number - right.number);
     for (const view of due) view.maintain({ commits, at: taken });
@@ -154,10 +157,12 @@ interface Home<Row> {
 function createHome<Row>(desk: Desk, { table, decode, select }: LiveCollection<Row>): Home<Row> {
   const { source, work, onError } = desk;
   const views = new SelectionViews<Row>({ table, decode, source, work, onError, plans: createPlans(desk.probe) });
-  const prepare = (text: string | Where, parameters?: SqlParameters) => {
-    const selection = select(text, parameters);
-    refuseOffset(selection, text instanceof Where ? text.text : text);
-    return () => views.viewOf(selection);
+  const prepare = (given: string | Where, parameters: SqlParameters = []) => {
+    const selection = select(given, parameters);
+    const asked = given instanceof Where ? { ...given } : { text: given, parameters };
+    refuseOffset(selection, asked.text);
+    const cover = desk.covers.follow(table.name, { selection, ...asked });
+    return { cover, view: () => views.viewOf(selection) };
   };
   return { views, opener: { ...openerParts(desk), prepare, identityOf: idOf } };
 }
@@ -167,7 +172,7 @@ function createStatementOpener(desk: Desk, views: StatementViews, prepare: Prepa
     ...openerParts(desk),
     prepare: (text, parameters) => {
       const statement = prepare(text, parameters);
-      return () => views.viewOf(statement);
+      return { cover: desk.covers.followWhole(statement.reads), view: () => views.viewOf(statement) };
     },
     identityOf: null,
   };

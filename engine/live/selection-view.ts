@@ -16,7 +16,7 @@ import { Member } from './member.ts';
 import { limitOf, type Plan, parametersOf } from './plan.ts';
 import { type RowChange, rowsAtStep, type Step } from './step.ts';
 import { View } from './view.ts';
-import { capacityOf, maintain, Window } from './window.ts';
+import { capacityOf, cut, maintain, Window } from './window.ts';
 import type { Work } from './work.ts';
 
 /** What the views of one collection share. */
@@ -43,6 +43,7 @@ export class SelectionView<Row> extends View<Row> {
   #left: Member<Row>[] | null = null;
   #came: Member<Row>[] | null = null;
   #isStale = false;
+  #bound: RawRow | null = null;
 
   constructor(home: ViewHome<Row>, plan: Plan<Row>, selection: Selection) {
     super();
@@ -52,8 +53,17 @@ export class SelectionView<Row> extends View<Row> {
     home.work.views += 1;
     this.number = home.work.views;
     this.#hydratedAt = home.source.position();
-    const limit = limitOf(selection);
-    this.#window = new Window(this.#read(limit), limit, limit);
+    this.#window = this.#windowOf(home.source.boundOf(home.table.name, selection), (rows) => this.#read(rows));
+  }
+
+  /** The node holds the selection up to another row now: the rows are to be read anew. True as `meet` is. */
+  rebound(bound: RawRow | null, position: Position): boolean {
+    if (position <= this.#hydratedAt) return false;
+    const isFirst = this.#left === null;
+    this.#left ??= [];
+    this.#bound = bound;
+    this.#isStale = true;
+    return isFirst;
   }
 
   /** Takes in one changed row. True if it is the first of its transaction that concerns the view: then `maintain` is due. */
@@ -134,6 +144,13 @@ export class SelectionView<Row> extends View<Row> {
     return new Member(raw, order.keysOf(raw, this.selection.values), shared);
   }
 
+  #windowOf(bound: RawRow | null, read: (rows: number) => Member<Row>[]): Window<Member<Row>> {
+    const limit = limitOf(this.selection);
+    const last = bound === null ? null : this.#memberOf(bound, null);
+    this.#bound = bound;
+    return new Window(cut(read(limit), last, this.#plan.compare), limit, limit, last);
+  }
+
   /** The first rows as they are now. */
   #read(rows: number): Member<Row>[] {
     if (rows === 0) return [];
@@ -154,7 +171,7 @@ export class SelectionView<Row> extends View<Row> {
   #readAgain(step: Step): readonly Member<Row>[] {
     this.#home.work.refills += 1;
     try {
-      return this.#readAt(step, capacityOf(this.#window.limit));
+      return cut(this.#readAt(step, capacityOf(this.#window.limit)), this.#window.bound, this.#plan.compare);
     } catch (error) {
       // What the transaction did to the rows at hand is told all the same, so that listeners keep up with `shown`.
       this.#goStale(error);
@@ -164,8 +181,7 @@ export class SelectionView<Row> extends View<Row> {
 
   #readAnew(step: Step): Differences<Member<Row>> | null {
     const old = this.shown();
-    const { limit } = this.#window;
-    this.#window = new Window(this.#readAt(step, limit), limit, limit);
+    this.#window = this.#windowOf(this.#bound, (rows) => this.#readAt(step, rows));
     this.#isStale = false;
     this.error = null;
     const differences = diff(old, this.shown(), this.#plan.identityOf);

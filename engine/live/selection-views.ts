@@ -7,7 +7,7 @@
  */
 import { type IndexKey, indexKeysOf, type Selection } from '../../query/index.ts';
 import type { Position } from '../../storage/index.ts';
-import type { Change } from '../change.ts';
+import type { Bound, Change } from '../change.ts';
 import { limitOf, type Plans } from './plan.ts';
 import { type IndexSizes, SelectionIndex } from './selection-index.ts';
 import { SelectionView, type ViewHome } from './selection-view.ts';
@@ -53,6 +53,12 @@ export class SelectionViews<Row> {
     for (const view of this.#index.concerned(change.before, change.after)) {
       if (view.meet(row, position)) due.push(view);
     }
+  }
+
+  /** The node holds a selection up to another row now. */
+  rebound({ key, row }: Bound, position: Position, due: Due[]): void {
+    const view = this.#open.get(key);
+    if (view?.rebound(row, position)) due.push(view);
   }
 
   #drop(view: SelectionView<Row>): void {

@@ -5,7 +5,9 @@
  *   - `items` are the first rows of the selection, ascending, at most `capacity` of them; the first `limit` are shown;
  *   - `edge` is null if no row of the selection lies after `items`. Else everything up to the edge is held and nothing
  *     beyond it: what comes to lie before it is inserted, what passes it is let go;
- *   - when fewer than `limit` are left and there is an edge, the first rows are read again.
+ *   - when fewer than `limit` are left and there is an edge, the first rows are read again;
+ *   - where the node holds a selection only up to some row (a followed window of an ephemeral node), that row is the
+ *     `bound`, and nothing beyond it is ever admitted.
  *
  * A selection without LIMIT is the window whose limit is Infinity: it never has an edge. Pure but for the array that it
  * alters in place. Cost: O(log rows) compares for each row of a change, and moving places of the array.
@@ -30,14 +32,16 @@ export class Window<Item> {
   readonly items: Item[];
   readonly limit: number;
   edge: Item | null;
+  readonly bound: Item | null;
 
   /**
    * - `items`: the first `asked` rows, ascending, or all if there are fewer. They become the window's own.
    * - `asked`: from `limit` (a short first read; the slack comes with the first rows that leave) to `capacityOf(limit)`.
    */
-  constructor(items: Item[], limit: number, asked: number) {
+  constructor(items: Item[], limit: number, asked: number, bound: Item | null = null) {
     this.items = items;
     this.limit = limit;
+    this.bound = bound;
     this.edge = items.length < asked ? null : (items.at(-1) ?? null);
   }
 }
@@ -89,12 +93,12 @@ function placesOf<Item>({ items }: Window<Item>, compare: Compare<Item>, left: r
 
 /** The rows that came to lie within the edge, each with the index it will have. */
 function admitted<Item>(
-  { items, edge }: Window<Item>,
+  { items, edge, bound }: Window<Item>,
   compare: Compare<Item>,
   came: readonly Item[],
   taken: readonly number[],
 ): readonly Added<Item>[] {
-  const within = edge === null ? [...came] : came.filter((item) => compare(item, edge) <= 0);
+  const within = cut(edge === null ? [...came] : came.filter((item) => compare(item, edge) <= 0), bound, compare);
   let out = 0;
   return within.sort(compare).map((row, before) => {
     const at = firstNotBefore(items, row, compare);
@@ -128,6 +132,11 @@ function shownDifferences<Item>(
     added.push({ row: items[oldIndex(nth)]!, index: newIndex(nth) });
   }
   return { removed, added };
+}
+
+/** Without what lies beyond the bound. */
+export function cut<Item>(items: Item[], bound: Item | null, compare: Compare<Item>): Item[] {
+  return bound === null ? items : items.filter((item) => compare(item, bound) <= 0);
 }
 
 type Compare<Item> = WindowRules<Item>['compare'];

@@ -20,8 +20,7 @@ import {
   SALT_BYTES,
   type TransactionId,
 } from '../../storage/index.ts';
-import type { Core } from '../core.ts';
-import { Application, type Prepared } from './apply.ts';
+import type { Core, Prepared } from '../core.ts';
 import type { Outcome } from './commit-queue.ts';
 import { type Draft, tooManyBytes, tooManyOperations } from './write-set.ts';
 
@@ -36,7 +35,7 @@ export function acceptTransaction(
   drafts: readonly Draft[],
   since: Position | null,
 ): Outcome {
-  const application = new Application(core, transaction);
+  const application = core.application(transaction);
   let operations = 0;
   let bytes = 0;
   for (const draft of drafts) {
@@ -88,6 +87,7 @@ function make(
   precursors: readonly OperationId[],
   edits: readonly Edit[],
 ): Prepared {
+  for (const precursor of precursors) mint.observe(precursor);
   const id = mint.next() as OperationId;
   const salt = random.bytes(SALT_BYTES);
   const collection = entry.collection.name;

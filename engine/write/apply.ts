@@ -8,7 +8,6 @@ import type { RawRow } from '../../query/index.ts';
 import {
   type EntityId,
   type LogEntry,
-  type Operation,
   type Position,
   type StoredRow,
   sameCell,
@@ -16,35 +15,24 @@ import {
 } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Change, Commit, Touched } from '../change.ts';
-import type { Core } from '../core.ts';
+import type { Application, Core, Prepared } from '../core.ts';
 import { mergeOperation } from './merge.ts';
 
-/** An operation with what is computed of it once. */
-export interface Prepared {
-  readonly operation: Operation;
-  readonly bytes: Uint8Array;
-  readonly digest: Uint8Array;
-}
-
-/** Applies one transaction, entity by entity; made for one transaction and then done. */
-export class Application {
-  readonly #core: Core;
+/** Applies one transaction to the log and the rows of a durable node. */
+export class LoggedApplication implements Application {
+  readonly #core: Pick<Core, 'log' | 'rows'>;
   readonly #transaction: TransactionId;
   readonly #position: Position;
   readonly #entries: LogEntry[] = [];
   readonly #changes: Change[] = [];
   readonly #touched: Touched[] = [];
 
-  constructor(core: Core, transaction: TransactionId) {
+  constructor(core: Pick<Core, 'log' | 'rows'>, transaction: TransactionId) {
     this.#core = core;
     this.#transaction = transaction;
     this.#position = (core.log.position() + 1) as Position;
   }
 
-  /**
-   * - `shown`: what the table holds: `before`, unless the transaction has shown itself its own writes.
-   * - `operations`: at least one, in an order that respects cause.
-   */
   touch(
     entry: CatalogEntry,
     id: EntityId,
@@ -66,7 +54,6 @@ export class Application {
     this.#touched.push({ collection, id, before, after: row, operations: operations.map((each) => each.operation) });
   }
 
-  /** Writes the log. Null where nothing was touched: then there is no transaction. */
   end(): Commit | null {
     if (this.#entries.length === 0) return null;
     const position = this.#core.log.append(this.#transaction, this.#entries);

@@ -22,10 +22,10 @@ export function insertAssignments(entry: CatalogEntry, values: object): Assignme
   let named = 0;
   for (const property of entry.properties) {
     const { name, rule, place } = property;
-    const value = given[name];
-    if (value !== undefined || Object.hasOwn(given, name)) {
+    // Its own only: every object has a `constructor`.
+    if (Object.hasOwn(given, name)) {
       named += 1;
-      assignments.push(encodeValue(place, rule, value));
+      assignments.push(encodeValue(place, rule, given[name]));
     } else assignments.push(unsaid(property));
   }
   refuseOthers(entry, given, named);
@@ -73,7 +73,9 @@ function refuseOthers(entry: CatalogEntry, given: object, named: number): void {
   let keys = 0;
   for (const _ in given) keys += 1;
   if (keys === named) return;
-  for (const key in given) if (!entry.descriptor.columnOf.has(key)) throw unknownProperty(entry, key);
+  for (const key in given) {
+    if (!entry.descriptor.columnOf.has(key) || !Object.hasOwn(given, key)) throw unknownProperty(entry, key);
+  }
 }
 
 export function unknownProperty(entry: CatalogEntry, property: string): TendrilError {

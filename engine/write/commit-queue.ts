@@ -54,8 +54,10 @@ export interface CommitQueueParts {
   /** Calls the task once, later; how much later decides how much a group gathers. */
   readonly schedule: (task: () => void) => void;
   readonly publish: (commits: readonly Commit[]) => void;
-  /** Called after every rollback, of a savepoint or of a group: memory forgets what the file forgot. */
-  readonly rewind: () => void;
+  /** Where memory stands: asked at the begin of each group and of each member. */
+  readonly mark: () => number;
+  /** Called after every rollback, of a savepoint or of a group: memory forgets what the file forgot since `mark`. */
+  readonly rewind: (mark: number) => void;
 }
 
 type Result = Outcome | { readonly kind: 'threw'; readonly error: unknown };
@@ -71,8 +73,8 @@ export function createCommitQueue(parts: CommitQueueParts): CommitQueue {
   let scheduled = false;
   let draining = false;
   const idle: (() => void)[] = [];
-  /** Whether memory may remember what a rollback took from the file. */
-  let behind = false;
+  /** Where to memory must be taken back: it may remember what a rollback took from the file. */
+  let behind: number | null = null;
 
   const wake = () => {
     if (scheduled) return;
@@ -92,24 +94,26 @@ export function createCommitQueue(parts: CommitQueueParts): CommitQueue {
   };
 
   const catchUp = () => {
-    parts.rewind();
-    behind = false;
+    if (behind !== null) parts.rewind(behind);
+    behind = null;
   };
 
   const drain = () => {
     const group: Group = { members: [], results: [] };
     let failure: { readonly error: unknown } | null = null;
     draining = true;
+    let mark: number | null = null;
     try {
-      if (behind) catchUp();
+      catchUp();
+      mark = parts.mark();
       parts.driver.transaction(() => runGroup(parts, waiting, group));
     } catch (error) {
       failure = { error };
-      behind = true;
+      behind ??= mark;
     }
     draining = false;
     try {
-      if (behind) catchUp();
+      catchUp();
     } catch {
       // The storage cannot even be read: the next group tries again before it begins.
     }
@@ -151,8 +155,9 @@ function runGroup(parts: CommitQueueParts, waiting: readonly Member[], { members
 }
 
 /** @throws whatever the savepoint itself fails with: then the whole group is lost. */
-function runMember({ driver, rewind }: CommitQueueParts, member: Member): Result {
+function runMember({ driver, mark, rewind }: CommitQueueParts, member: Member): Result {
   driver.run('SAVEPOINT tendril_member');
+  const begin = mark();
   let result: Result;
   try {
     result = member.run();
@@ -161,7 +166,7 @@ function runMember({ driver, rewind }: CommitQueueParts, member: Member): Result
   }
   if (result.kind !== 'done') {
     driver.run('ROLLBACK TO tendril_member');
-    rewind();
+    rewind(begin);
   }
   driver.run('RELEASE tendril_member');
   return result;

@@ -28,11 +28,14 @@ export interface Merged {
   readonly undo: Undo;
 }
 
+/** What of an operation decides about its row. */
+export type Mergeable = Pick<Operation, 'id' | 'entity' | 'precursors' | 'edits'>;
+
 /** `before` is the row without `operation`, null if this is the first operation of its entity here. */
 export function mergeOperation(
   descriptor: Descriptor,
   before: StoredRow | null,
-  operation: Operation,
+  operation: Mergeable,
   asOf: Position,
 ): Merged {
   if (before === null) return { after: createdRow(descriptor, operation, asOf), undo: null };
@@ -71,7 +74,7 @@ export function mergeOperation(
 }
 
 /** Everything that the first operation of an entity says wins; it creates the entity, so that it has said something. */
-function createdRow({ unset, columnOf }: Descriptor, { id, entity, edits }: Operation, asOf: Position): StoredRow {
+function createdRow({ unset, columnOf }: Descriptor, { id, entity, edits }: Mergeable, asOf: Position): StoredRow {
   const values = unset.slice();
   values[0] = entity;
   // In the order of the edits, which is that of both lists.
@@ -88,7 +91,7 @@ function createdRow({ unset, columnOf }: Descriptor, { id, entity, edits }: Oper
 }
 
 /** Takes out what the operation was built on and puts the operation in. Sorted, as `head` is. */
-function headAfter(head: readonly OperationId[], operation: Operation): readonly OperationId[] {
+function headAfter(head: readonly OperationId[], operation: Mergeable): readonly OperationId[] {
   const rest = head.filter((id) => !operation.precursors.includes(id));
   if (rest.length === 0) return [operation.id];
   rest.push(operation.id);

@@ -21,12 +21,15 @@ export interface Mint {
   readonly next: () => string;
   /** From now on ids are greater than `id`, which must be a well-formed ULID. */
   readonly observe: (id: string) => void;
+  /** From now on ids are greater than `id` only, where it is null than none: those minted before were given up. */
+  readonly reset: (id: string | null) => void;
 }
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** 2^40: the range of one half of the random part. */
 const HALF = 2 ** 40;
 const GREATEST_MS = 2 ** 48 - 1;
+const LEAST = '0'.repeat(26);
 const CODES = Uint8Array.from(ALPHABET, (letter) => letter.charCodeAt(0));
 
 export function createMint(clock: Clock, random: Random): Mint {
@@ -36,6 +39,13 @@ export function createMint(clock: Clock, random: Random): Mint {
   let low = 0;
   let greatest = '';
 
+  const begin = (id: string) => {
+    greatest = id;
+    ms = decodeTime(id);
+    time = id.slice(0, 10);
+    high = read(id, 10);
+    low = read(id, 18);
+  };
   const startAt = (newMs: number) => {
     if (newMs > GREATEST_MS) throw exhausted(greatest);
     ms = newMs;
@@ -59,13 +69,9 @@ export function createMint(clock: Clock, random: Random): Mint {
       return greatest;
     },
     observe: (id) => {
-      if (id <= greatest) return;
-      greatest = id;
-      ms = decodeTime(id);
-      time = id.slice(0, 10);
-      high = read(id, 10);
-      low = read(id, 18);
+      if (id > greatest) begin(id);
     },
+    reset: (id) => begin(id ?? LEAST),
   };
 }
 

@@ -9,6 +9,7 @@
  */
 import type { Position } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
+import { checkKnown } from '../covers.ts';
 import { type Draft, type RowSource, shownRow } from './write-set.ts';
 
 export interface Standpoint extends RowSource {
@@ -19,6 +20,7 @@ export interface Standpoint extends RowSource {
 export function insideGroup(core: Core): Standpoint {
   return {
     row: (entry, id) => core.rows.read(entry.collection.name, id),
+    checkKnown: (entry, id) => checkKnown(core.covers, entry, id),
     look: (drafts, _collections, read) => {
       for (const draft of drafts) if (draft.stale) show(core, draft);
       return read();
@@ -28,7 +30,7 @@ export function insideGroup(core: Core): Standpoint {
 
 /** @throws {TendrilError} from each read: `limit-exceeded` where more has been committed since than can be undone. */
 export function atPosition(core: Core, position: Position): Standpoint {
-  const { driver, rows, log } = core;
+  const { driver, rows } = core;
   const withDrafts = <Result>(drafts: readonly Draft[], read: () => Result): Result => {
     if (drafts.length === 0) return read();
     driver.run('SAVEPOINT tendril_drafts');
@@ -44,8 +46,9 @@ export function atPosition(core: Core, position: Position): Standpoint {
   return {
     row: (entry, id) => {
       const { name } = entry.collection;
-      return position >= log.position() ? rows.read(name, id) : core.rowAt(position, name, id);
+      return position >= core.position() ? rows.read(name, id) : core.rowAt(position, name, id);
     },
+    checkKnown: (entry, id) => checkKnown(core.covers, entry, id),
     look: (drafts, collections, read) => {
       const concerned = drafts.filter((draft) => collections.includes(draft.entry.collection.name));
       return core.readAt(position, collections, () => withDrafts(concerned, read));

@@ -19,11 +19,13 @@ import {
   type SelectStatement,
   type SqlParameters,
   type SqlValue,
+  type Statement,
   type UpdateStatement,
 } from '../../query/index.ts';
 import { type Affinity, createAffinity, type EntityId, encodeSqlValue, parseEntityId } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
+import { notCovered } from '../covers.ts';
 import { createDecoder, noRows, type SqlResult, type SqlRow, sqlResult } from '../sql-result.ts';
 import { type Assignments, unsaid } from './assignments.ts';
 import type { Standpoint } from './standpoint.ts';
@@ -50,6 +52,7 @@ type WriteStatement = InsertStatement | UpdateStatement | DeleteStatement;
 interface Run {
   readonly core: Core;
   readonly affinity: Affinity;
+  readonly decoder: typeof createDecoder;
   readonly entry: CatalogEntry;
   readonly values: Bound;
   readonly writes: WriteSet;
@@ -57,7 +60,8 @@ interface Run {
   readonly look: <Result>(read: () => Result) => Result;
 }
 
-export function createStatementRunner(core: Core): StatementRunner {
+/** - `decoder`: makes what a result row is given as. */
+export function createStatementRunner(core: Core, decoder = createDecoder): StatementRunner {
   const { driver, catalog } = core;
   const tables = catalog.entries.map(({ descriptor }) => descriptor.table);
   const names = tables.map(({ name }) => name);
@@ -65,22 +69,28 @@ export function createStatementRunner(core: Core): StatementRunner {
   const affinity = createAffinity(driver);
   const select = (statement: SelectStatement, parameters: SqlParameters | undefined): SqlResult => {
     const values = pieceValues(statement.rows, bindStatement(statement, parameters));
-    return sqlResult(driver.all(statement.rows.sql, values).map(createDecoder(catalog, statement.columns)), 0);
+    return sqlResult(driver.all(statement.rows.sql, values).map(decoder(catalog, statement.columns)), 0);
   };
   return {
     analyse,
     select,
     run: (text, parameters, writes, standpoint) => {
       const statement = analyse(text);
+      checkCovered(core, statement);
       if (statement.kind === 'select') {
         return standpoint.look(writes.drafts, statement.reads, () => select(statement, parameters));
       }
       const values = bindStatement(statement, parameters);
       const entry = catalog.named(statement.table.name)!;
       const look = <Result>(read: () => Result) => standpoint.look(writes.drafts, names, read);
-      return write(statement, { core, affinity, entry, values, writes, look });
+      return write(statement, { core, affinity, decoder, entry, values, writes, look });
     },
   };
+}
+
+/** @throws {TendrilError} `not-covered`, if the tables lack rows of what the statement reads. */
+function checkCovered({ covers }: Core, { reads }: Statement): void {
+  if (!covers.whole(reads)) throw notCovered(`all of ${reads.join(', ')}`, { collections: reads });
 }
 
 function write(statement: WriteStatement, run: Run): SqlResult {
@@ -166,7 +176,7 @@ function remove(statement: DeleteStatement, run: Run): SqlResult {
 
 /** What RETURNING says of each row, as the tables show them now. */
 function returned(
-  { core, values, look }: Run,
+  { core, decoder, values, look }: Run,
   returning: Returning | null,
   ids: readonly EntityId[],
 ): readonly SqlRow[] {
@@ -174,7 +184,7 @@ function returned(
   const { row, columns } = returning;
   const shared = pieceValues(row, values);
   const rows = look(() => ids.map((id) => core.driver.get(row.sql, [...shared, id])!));
-  return rows.map(createDecoder(core.catalog, columns));
+  return rows.map(decoder(core.catalog, columns));
 }
 
 function encoded(affinity: Affinity, entry: CatalogEntry, column: number, value: SqlValue): SqlValue {

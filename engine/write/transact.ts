@@ -43,6 +43,7 @@ export interface Transactor {
 interface Request {
   readonly callback: (tx: Transaction) => unknown;
   readonly retries: number;
+  readonly until: 'local' | 'settled';
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -62,11 +63,11 @@ export function createTransactor(core: Core, queue: CommitQueue, transactions: T
   return {
     transact: <Result>(
       callback: (tx: Transaction) => Result | Promise<Result>,
-      { retries = 0 }: TransactOptions = {},
+      { retries = 0, until = 'local' }: TransactOptions = {},
     ) =>
       new Promise<Result>((resolve, reject) => {
         checkRetries(retries);
-        const request = { callback, retries, resolve: resolve as (value: unknown) => void, reject };
+        const request: Request = { callback, retries, until, resolve: resolve as (value: unknown) => void, reject };
         queue.add(new Beginning(parts, request));
       }),
     open: () => parts.following.size,
@@ -98,7 +99,9 @@ class Beginning implements Member {
       this.#returned = this.#request.callback(transaction.facade);
       this.#left = isPromise(this.#returned);
       if (this.#left) {
-        transaction.leave(core.log.position());
+        // What is only like a promise may throw when it is asked: it must not throw into the group.
+        this.#returned = Promise.resolve(this.#returned);
+        transaction.leave(core.position());
         return { kind: 'left' };
       }
       return acceptTransaction(core, transaction.id, transaction.writes.drafts, null);
@@ -109,7 +112,7 @@ class Beginning implements Member {
 
   committed(): void {
     if (this.#left) new Following(this.#parts, this.#request, this.#transaction!, this.#returned as Promise<unknown>);
-    else this.#request.resolve(this.#returned);
+    else resolveWhen(this.#parts, this.#request, this.#transaction!, this.#returned);
   }
 
   failed(error: unknown): void {
@@ -178,7 +181,7 @@ class Finishing implements Member {
   }
 
   committed(): void {
-    this.#request.resolve(this.#value);
+    resolveWhen(this.#parts, this.#request, this.#transaction, this.#value);
   }
 
   failed(error: unknown): void {
@@ -187,6 +190,17 @@ class Finishing implements Member {
     if (!conflict || retries === 0 || this.#parts.closed !== null) reject(error);
     else this.#parts.queue.add(new Beginning(this.#parts, { ...this.#request, retries: retries - 1 }));
   }
+}
+
+/** It is committed here; the caller may want to hear of it only when it is final. */
+function resolveWhen(
+  { core }: Parts,
+  { until, resolve, reject }: Request,
+  { id }: OpenTransaction,
+  value: unknown,
+): void {
+  if (until === 'local') resolve(value);
+  else core.settled(id).then(() => resolve(value), reject);
 }
 
 function isPromise(value: unknown): boolean {

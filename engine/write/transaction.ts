@@ -17,6 +17,7 @@ import {
 } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
+import { notCovered } from '../covers.ts';
 import { decodeRows, type Reader } from '../reader.ts';
 import type { SqlResult } from '../sql-result.ts';
 import { insertAssignments, updateAssignments } from './assignments.ts';
@@ -149,7 +150,11 @@ class Facade implements Transaction {
     const entry = this.#entry(collection);
     const { parts, writes } = this.#open;
     const selection = parts.reader.select(entry, text, parameters);
-    const rows = this.#open.use().look(writes.drafts, [entry.collection.name], () => parts.reader.rows(selection));
+    const { name } = entry.collection;
+    if (!parts.core.covers.selection(name, selection)) {
+      throw notCovered(`this selection of ${name}`, { collection: name });
+    }
+    const rows = this.#open.use().look(writes.drafts, [name], () => parts.reader.rows(selection));
     return decodeRows(entry, rows);
   }
 

@@ -24,6 +24,8 @@ import type { Assignments } from './assignments.ts';
 /** Where stored rows are looked up. */
 export interface RowSource {
   readonly row: (entry: CatalogEntry, id: EntityId) => StoredRow | null;
+  /** Where `row` gave null. @throws {TendrilError} `not-covered`, if that does not mean that there is none. */
+  readonly checkKnown: (entry: CatalogEntry, id: EntityId) => void;
 }
 
 /** One entity's part of a transaction. */
@@ -85,6 +87,7 @@ export class WriteSet {
     const before = found === undefined ? this.standpoint.row(entry, id) : found.before;
     const alive = found === undefined ? before !== null && before.deleted === null : isAlive(found);
     if (alive) return;
+    if (found === undefined && before === null) this.standpoint.checkKnown(entry, id);
     if (found === undefined && before === null) throw notFound(entry, id);
     const draft = found ?? this.#add(entry, id, before);
     draft.existence = before === null ? 'create' : 'restore';
@@ -101,6 +104,7 @@ export class WriteSet {
     const draft = this.#find(entry, id);
     if (draft !== undefined) return isAlive(draft) ? valuesOf(draft) : null;
     const row = this.standpoint.row(entry, id);
+    if (row === null) this.standpoint.checkKnown(entry, id);
     return row === null || row.deleted !== null ? null : row.values;
   }
 
@@ -139,6 +143,7 @@ export class WriteSet {
       return draft;
     }
     const before = this.standpoint.row(entry, id);
+    if (before === null) this.standpoint.checkKnown(entry, id);
     if (before === null || before.deleted !== null) throw notFound(entry, id);
     return this.#add(entry, id, before);
   }

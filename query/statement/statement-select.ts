@@ -119,6 +119,8 @@ export class Skimmer {
     const { tokens } = this;
     if (tokens.word(at) !== 'WITH') return { scope: outer, next: at };
     const scope = new Map(outer);
+    const bodies: { readonly name: string; readonly listed: readonly ResultColumn[] | null; readonly open: number }[] =
+      [];
     let next = tokens.word(at + 1) === 'RECURSIVE' ? at + 2 : at + 1;
     for (;;) {
       const name = foldAscii(tokens.name(next) ?? '');
@@ -128,13 +130,17 @@ export class Skimmer {
       while (['AS', 'NOT', 'MATERIALIZED'].includes(tokens.word(next - 1)) && tokens.word(next) !== '(') next++;
       if (tokens.word(next) !== '(')
         throw tokens.fail('query-syntax', next, 'WITH takes name AS (SELECT ...).', 'Add it.');
+      bodies.push({ name, listed, open: next });
+      // Every name can be seen in every body, also in those before it.
       scope.set(name, listed);
-      const body = this.select(next + 1, scope);
-      scope.set(name, renamed(body.columns, listed));
       next = tokens.closing(next) + 1;
-      if (tokens.word(next) !== ',') return { scope, next };
+      if (tokens.word(next) !== ',') break;
       next++;
     }
+    for (const { name, listed, open } of bodies) {
+      scope.set(name, renamed(this.select(open + 1, scope).columns, listed));
+    }
+    return { scope, next };
   }
 
   private nameList(open: number): readonly ResultColumn[] {

@@ -21,6 +21,8 @@ export interface WriteParts {
   /** INSERT: one value for each property, null for DEFAULT VALUES; UPDATE: the id, then the values; DELETE: the id. */
   readonly rows: Piece | null;
   readonly returning: ReturningParts | null;
+  /** The collections whose rows decide what is written. */
+  readonly reads: readonly string[];
 }
 
 export interface ReturningParts {
@@ -43,6 +45,8 @@ interface Masked {
 export function takeApart(tokens: StatementTokens, skimmer: Skimmer): WriteParts {
   refuseForms(tokens);
   const masked = mask(tokens, skimmer);
+  // Before the collection written to is looked up: an INSERT does not read it.
+  const reads = new Set(skimmer.reads);
   const head = parseHead(tokens, masked.head);
   const { table, columns } = skimmer.collection(head.table);
   if (head.alias !== null && tokens.word(head.alias - 1) !== 'AS') {
@@ -61,11 +65,11 @@ export function takeApart(tokens: StatementTokens, skimmer: Skimmer): WriteParts
   if (masked.returning) refuseAggregates(tokens, masked.returning);
   if (head.kind === 'insert') {
     const rows = masked.source && tokens.piece(['', ''], [masked.source]);
-    return { kind: head.kind, table, properties, rows, returning };
+    return { kind: head.kind, table, properties, rows, returning, reads: [...reads] };
   }
   for (const range of masked.assigned) refuseAggregates(tokens, range);
   const rows = selected(tokens, masked, id, from);
-  return { kind: head.kind, table, properties, rows, returning };
+  return { kind: head.kind, table, properties, rows, returning, reads: [...reads.add(table.name)] };
 }
 
 /** The rows to change: their ids, and what is assigned. */

@@ -8,6 +8,7 @@
 import { checkParameters, inputCell, inputClass, inputOf, refuseInput, type SqlParameters } from '../binding.ts';
 import { MAX_KNOWN_STATEMENTS } from '../limits.ts';
 import { lex } from '../parse/lexer.ts';
+import { wellFormed } from '../parse/lexer-literal.ts';
 import type { ParameterList } from '../parse/parameter-list.ts';
 import { refusedBySqlite } from '../parse/sqlite-refusal.ts';
 import { Recent } from '../recent.ts';
@@ -29,14 +30,14 @@ export interface StatementColumn {
 interface Parts {
   readonly text: string;
   readonly parameters: ParameterList;
+  /** The collections whose rows decide its result, or what it writes. */
+  readonly reads: readonly string[];
 }
 
 export interface SelectStatement extends Parts {
   readonly kind: 'select';
   readonly rows: Piece;
   readonly columns: readonly StatementColumn[];
-  /** The collections it names. */
-  readonly reads: readonly string[];
   /** What gives another answer at another time, as written, such as `random()`; null if nothing is seen to. */
   readonly unstable: string | null;
 }
@@ -128,7 +129,7 @@ function analyseWrite(
   skimmer: Skimmer,
   probe: StatementProbe,
 ): Exclude<Statement, SelectStatement> {
-  const { kind, table, properties, rows, returning } = takeApart(tokens, skimmer);
+  const { kind, table, properties, rows, returning, reads } = takeApart(tokens, skimmer);
   const text = tokens.lexed.text;
   const { parameters } = tokens;
   const asked = returning && {
@@ -141,11 +142,11 @@ function analyseWrite(
       const problem = `${properties.length} properties are listed, and ${given} values given.`;
       throw tokens.fail('query-syntax', 0, problem, 'Give one value for each property.');
     }
-    return { kind, text, parameters, table, properties, rows, returning: asked };
+    return { kind, text, parameters, reads, table, properties, rows, returning: asked };
   }
   const asking = rows as Piece;
   prepare(tokens, asking.sql, probe);
-  return { kind, text, parameters, table, properties, rows: asking, returning: asked };
+  return { kind, text, parameters, reads, table, properties, rows: asking, returning: asked };
 }
 
 function prepare(tokens: StatementTokens, sql: string, probe: StatementProbe): readonly string[] {
@@ -193,10 +194,17 @@ export function bindStatement(
     wanted.map((parameter) => {
       const input = inputOf(parameters, parameter);
       const inputsClass = inputClass(input);
-      if (inputsClass === null) throw refuseInput(text, 0, parameter, input);
+      if (inputsClass === null || (statement.kind !== 'select' && !isStorable(input))) {
+        throw refuseInput(text, 0, parameter, input);
+      }
       return [parameter, exactOf(inputCell(input as SqlInput), inputsClass)] as const;
     }),
   );
+}
+
+/** False for what would be written as something else: text with a lone surrogate. */
+function isStorable(input: unknown): boolean {
+  return typeof input !== 'string' || wellFormed(input) === input;
 }
 
 /** What to bind to a piece, for a driver. */

@@ -19,10 +19,13 @@ const MAX_IDLE_WAL_BYTES = 1 << 26;
 const MAX_IDLE_JOURNAL_BYTES = 1 << 20;
 
 const FULL = 2;
+/** Set before anything is written, and again once the journal is chosen: entering WAL may put back the package's choice. */
+const SYNC = 'synchronous = FULL';
 
-const COMMON = ['trusted_schema = OFF', 'cell_size_check = ON', 'synchronous = FULL', `cache_size = -${CACHE_KIB}`];
+const COMMON = ['trusted_schema = OFF', 'cell_size_check = ON', SYNC, `cache_size = -${CACHE_KIB}`];
 
 const WAL = [
+  SYNC,
   `wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`,
   `journal_size_limit = ${MAX_IDLE_WAL_BYTES}`,
   // Where a savepoint keeps the pages it may put back: as a file for each member of a group that costs more than the member.
@@ -39,8 +42,6 @@ export function configureFile(driver: SqliteDriver, native: boolean): void {
   if (checkFile(driver) === null) pragma(driver, `application_id = ${APPLICATION_ID}`);
   if (native) configureWal(driver);
   else configureJournal(driver);
-  // Again: entering WAL may put back the package's own choice.
-  pragma(driver, 'synchronous = FULL');
   expect(driver, 'synchronous', FULL);
   expect(driver, 'trusted_schema', 0);
 }
@@ -62,7 +63,7 @@ function configureWal(driver: SqliteDriver): void {
 
 function configureJournal(driver: SqliteDriver): void {
   expect(driver, 'journal_mode = PERSIST', 'persist');
-  pragma(driver, `journal_size_limit = ${MAX_IDLE_JOURNAL_BYTES}`);
+  set(driver, [SYNC, `journal_size_limit = ${MAX_IDLE_JOURNAL_BYTES}`]);
 }
 
 /** In one call: each by itself would cost several times as much. */

@@ -66,15 +66,9 @@ const NO_PARAMETERS: readonly SqlValue[] = [];
 const LEAVING_SAVEPOINT = /^(?:ROLLBACK TO|RELEASE) /;
 const COUNTERS = 'SELECT total_changes(), changes()';
 
-/** Owns the connection: closes it where it cannot even tell its version, because the file is damaged or cannot be read. */
+/** Owns the connection, and asks nothing of it yet. */
 export function createDriver(connection: Connection): SqliteDriver {
-  const driver = new ConnectionDriver(connection);
-  try {
-    return driver.driver();
-  } catch (error) {
-    driver.close();
-    throw error;
-  }
+  return new ConnectionDriver(connection).driver();
 }
 
 class ConnectionDriver {
@@ -93,10 +87,15 @@ class ConnectionDriver {
 
   driver(): SqliteDriver {
     const { name, kind } = this.#connection;
+    let version: string | undefined;
+    const versionOf = () => String(this.#get('SELECT sqlite_version()', NO_PARAMETERS)?.[0]);
     return {
       name,
       kind,
-      version: String(this.#get('SELECT sqlite_version()', NO_PARAMETERS)?.[0]),
+      get version() {
+        version ??= versionOf();
+        return version;
+      },
       run: (sql, parameters = NO_PARAMETERS) => ({ changes: this.#run(sql, parameters) }),
       all: (sql, parameters = NO_PARAMETERS) => this.#all(sql, parameters),
       get: (sql, parameters = NO_PARAMETERS) => this.#get(sql, parameters),

@@ -18,9 +18,9 @@ export function inspectHeader(file: string): void {
   if (!stat.isFile()) throw foreign(file, 'is not a file');
   if (stat.size === 0) return;
   const header = readHeader(file);
-  const unfinished = hasContent(`${file}-journal`) || hasContent(`${file}-wal`);
+  const isUnfinished = () => hasContent(`${file}-journal`) || hasContent(`${file}-wal`);
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
-    if (unfinished && header.every((byte) => byte === 0)) return;
+    if (header.every((byte) => byte === 0) && isUnfinished()) return;
     throw foreign(file, 'is not a SQLite database');
   }
   if (header.length < HEADER_BYTES) throw damaged(file, 'it ends within its header');
@@ -28,7 +28,7 @@ export function inspectHeader(file: string): void {
   const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
   if (pageSize < 512 || (pageSize & (pageSize - 1)) !== 0) throw damaged(file, `its page size is ${pageSize}`);
   const [changes, pages, validFor] = [header.readUInt32BE(24), header.readUInt32BE(28), header.readUInt32BE(92)];
-  if (unfinished || changes !== validFor || stat.size >= pages * pageSize) return;
+  if (changes !== validFor || stat.size >= pages * pageSize || isUnfinished()) return;
   throw damaged(file, `it has ${stat.size} of ${pages * pageSize} bytes`);
 }
 

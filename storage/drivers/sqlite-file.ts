@@ -140,11 +140,11 @@ interface Location {
 function locate(path: string): Location {
   try {
     try {
-      return { file: realpathSync(path), created: false };
+      return { file: realpathSync.native(path), created: false };
     } catch (error) {
       if ((error as { readonly code?: unknown }).code !== 'ENOENT') throw error;
       closeSync(openSync(path, 'a'));
-      return { file: realpathSync(path), created: true };
+      return { file: realpathSync.native(path), created: true };
     }
   } catch (error) {
     throw new TendrilError({

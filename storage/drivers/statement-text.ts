@@ -26,19 +26,36 @@ export interface StatementText {
 }
 
 /**
- * Strings and quoted names, comments, parameters (captured: number, name), words (captured). One left open runs to the end,
- * so that no text is read twice.
+ * Parameters (captured: number, name) and what may look like one: strings and quoted names, comments, words. One left open
+ * runs to the end, so that no text is read twice.
  */
 const TOKEN =
   /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\?(\d*)|([:@$][\w$\u0080-\uffff]+)|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)/g;
 
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g;
 
+/** The word with which most statements begin. */
+const FIRST_WORD = /^\s*([A-Za-z]+)(?![\w$\u0080-\uffff])/;
+/** What a text without parameters holds none of. */
+const SIGN = /[?:@$]/;
+
 const WRITING = new Set(['INSERT', 'REPLACE', 'UPDATE', 'DELETE']);
 const READING = new Set(['SELECT', 'VALUES', 'EXPLAIN']);
 
 export function readStatementText(sql: string): StatementText {
-  const words: string[] = [];
+  const found = SIGN.test(sql) ? parametersOf(sql) : [];
+  const inOrder = found.every(({ number }, index) => number === index + 1);
+  return {
+    sql,
+    parameters: found.reduce((highest, { number }) => Math.max(highest, number), 0),
+    used: [...new Set(found.map(({ number }) => number))],
+    plain: inOrder ? spell(sql, found, () => '?') : null,
+    spelled: (prefix) => spell(sql, found, (number) => `${prefix}${number}`),
+    effect: effectOf(sql),
+  };
+}
+
+function parametersOf(sql: string): readonly Parameter[] {
   const found: Parameter[] = [];
   const names = new Map<string, number>();
   let highest = 0;
@@ -48,22 +65,13 @@ export function readStatementText(sql: string): StatementText {
     names.set(name, known);
     return known;
   };
-  for (const { 0: token, 1: digits, 2: name, 3: word, index } of sql.matchAll(TOKEN)) {
-    if (word !== undefined) words.push(word.toUpperCase());
+  for (const { 0: token, 1: digits, 2: name, index } of sql.matchAll(TOKEN)) {
     if (digits === undefined && name === undefined) continue;
     const number = numberOf(digits, name);
     highest = Math.max(highest, number);
     found.push({ number, from: index, to: index + token.length });
   }
-  const inOrder = found.every(({ number }, index) => number === index + 1);
-  return {
-    sql,
-    parameters: highest,
-    used: [...new Set(found.map(({ number }) => number))],
-    plain: inOrder ? spell(sql, found, () => '?') : null,
-    spelled: (prefix) => spell(sql, found, (number) => `${prefix}${number}`),
-    effect: effectOf(words),
-  };
+  return found;
 }
 
 interface Parameter {
@@ -87,10 +95,15 @@ export function isBlank(text: string): boolean {
   return /^[\s;]*$/.test(text.replace(COMMENT, ''));
 }
 
-function effectOf(words: readonly string[]): Effect {
-  const [first = ''] = words;
-  if (READING.has(first)) return 'reads';
-  if (WRITING.has(first)) return 'writes';
-  if (first !== 'WITH') return 'other';
+function effectOf(sql: string): Effect {
+  const first = FIRST_WORD.exec(sql)?.[1]?.toUpperCase();
+  if (first !== undefined && first !== 'WITH') return effectOfWord(first);
+  const words = Array.from(sql.matchAll(TOKEN), ({ 3: word = '' }) => word.toUpperCase()).filter((word) => word !== '');
+  if (words[0] !== 'WITH') return effectOfWord(words[0] ?? '');
   return words.some((word) => WRITING.has(word)) ? 'either' : 'reads';
+}
+
+function effectOfWord(first: string): Effect {
+  if (READING.has(first)) return 'reads';
+  return WRITING.has(first) ? 'writes' : 'other';
 }

@@ -35,6 +35,7 @@ function queueOver(over: SqliteDriver) {
       drain = task;
     },
     publish: (commits) => told.push(`published ${commits.map(({ transaction }) => transaction)}`),
+    mark: () => 0,
     rewind: () => told.push('rewind'),
   });
   return { queue: made, events: told };
@@ -190,6 +191,7 @@ describe('the commit queue', () => {
         drain = task;
       },
       publish: () => undefined,
+      mark: () => 0,
       rewind: () => {
         events.push('rewind');
         if (!readable) throw new Error('gone');
@@ -216,6 +218,7 @@ describe('the commit queue', () => {
       publish: () => {
         throw new Error('a bug');
       },
+      mark: () => 0,
       rewind: () => undefined,
     });
     add('one');

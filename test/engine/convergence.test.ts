@@ -1,6 +1,6 @@
 /** Law 1 through the whole stack: operation bytes, `ingest`, parking, merge, tables. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type NodeParts, openNode } from '../../engine/open-node.ts';
+import { type DurableParts, openDurable } from '../../engine/open-durable.ts';
 import { blob, collection, integer, real, text } from '../../index.ts';
 import { encodeOperation } from '../../storage/index.ts';
 import { type GraphOptions, type GraphTransaction, permutations, randomGraph, shuffled } from '../support/graphs.ts';
@@ -24,9 +24,9 @@ const properties = [
   { name: 'weight', values: [null, 0, 3, 0.1, -1e300] },
 ];
 
-let nodes: NodeParts[];
+let nodes: DurableParts[];
 beforeAll(async () => {
-  nodes = await Promise.all([1, 2, 3].map(() => openNode({ collections: [Note] })));
+  nodes = await Promise.all([1, 2, 3].map(() => openDurable({ collections: [Note] })));
 });
 afterAll(() => {
   for (const { core } of nodes) core.driver.close();
@@ -35,9 +35,9 @@ afterAll(() => {
 /** Every column but those that are this node's own: `_asOf` and `_pending`. */
 const ALL_ROWS = `SELECT id, quote(title), quote(count), quote(stars), quote(weight), quote(photo), hex(_head), hex(_versions),
   hex(_deleted), hex(_extra) FROM _note ORDER BY id`;
-const rowsOf = ({ core }: NodeParts) => core.driver.all(ALL_ROWS).map((cells) => cells.join('|'));
+const rowsOf = ({ core }: DurableParts) => core.driver.all(ALL_ROWS).map((cells) => cells.join('|'));
 
-function empty({ core }: NodeParts): void {
+function empty({ core }: DurableParts): void {
   for (const table of ['_note', 'tendril_transaction', 'tendril_identity', 'tendril_content', 'tendril_outcome']) {
     core.driver.exec(`DELETE FROM ${table}`);
   }
@@ -50,7 +50,7 @@ const torn = ({ id, operations }: GraphTransaction): readonly GraphTransaction[]
   operations.map((operation) => ({ id, operations: [operation] }));
 
 /** In the order given, in portions of any size, each operation once or more. */
-async function deliver(node: NodeParts, graph: readonly GraphTransaction[], random: Random): Promise<void> {
+async function deliver(node: DurableParts, graph: readonly GraphTransaction[], random: Random): Promise<void> {
   const expected = graph.flatMap(({ operations }) => operations).length;
   let applied = 0;
   let portion: Uint8Array[] = [];
@@ -77,7 +77,7 @@ function optionsOf(random: Random, transactions: number): GraphOptions {
 describe('nodes that hold the same operations hold the same rows, heads and versions, byte for byte', () => {
   test('in every order of arrival of small graphs', async () => {
     const random = createRandom(seed);
-    const [node] = nodes as [NodeParts];
+    const [node] = nodes as [DurableParts];
     for (let run = 0; run < runs(150); run += 1) {
       const graph = randomGraph(random, optionsOf(random, 3 + random.integer(3)));
       let expected: readonly string[] | null = null;
@@ -94,7 +94,7 @@ describe('nodes that hold the same operations hold the same rows, heads and vers
 
   test('in random orders of random graphs, in any portions, with duplicates', async () => {
     const random = createRandom(seed + 1);
-    const [causal, ...others] = nodes as [NodeParts, ...NodeParts[]];
+    const [causal, ...others] = nodes as [DurableParts, ...DurableParts[]];
     for (let run = 0; run < runs(10_000); run += 1) {
       for (const node of nodes) empty(node);
       const graph = randomGraph(random, optionsOf(random, 2 + random.integer(10)));
@@ -111,7 +111,7 @@ describe('nodes that hold the same operations hold the same rows, heads and vers
 
   test('and every row can be undone to what it was at every position', async () => {
     const random = createRandom(seed + 2);
-    const [node] = nodes as [NodeParts];
+    const [node] = nodes as [DurableParts];
     for (let run = 0; run < runs(200); run += 1) {
       empty(node);
       const graph = randomGraph(random, optionsOf(random, 2 + random.integer(20)));

@@ -171,6 +171,21 @@ describe('ingest', () => {
     expect(edit).toEqual({ kind: 'unknown', property: 'stars', code: 9 });
   });
 
+  test('a transaction of the greatest size that waits may come again, whole or in part', async () => {
+    const transaction = ana.transaction();
+    const root = ana.operation({});
+    const child = ana.operation({ transaction, entity: root.entity, precursors: [root.id], edits: [] });
+    const others = Array.from({ length: MAX_TRANSACTION_OPERATIONS - 1 }, () => ana.operation({ transaction }));
+    const whole = bytesOf(child, ...others);
+    await node.ingest(whole);
+    for (const again of [whole, whole.slice(7, 8)]) {
+      expect(await node.ingest(again)).toMatchObject({ parked: again.length, refused: [], applied: 0 });
+    }
+    const beyond = await node.ingest(bytesOf(ana.operation({ transaction })));
+    expect(beyond.refused).toMatchObject([{ code: 'limit-exceeded' }]);
+    expect(await node.ingest(bytesOf(root))).toMatchObject({ applied: 1 + MAX_TRANSACTION_OPERATIONS, refused: [] });
+  });
+
   test('applies a transaction whose parts come apart only when it stands whole, if one part must wait', async () => {
     const parent = ana.operation(titled('parent'));
     const child = ana.operation({ entity: parent.entity, precursors: [parent.id], ...titled('child') });

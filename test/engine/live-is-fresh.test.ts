@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { applied } from '../../engine/live/change-set.ts';
 import type { LiveQuery } from '../../engine/live/live-query.ts';
-import { type NodeParts, openNode } from '../../engine/open-node.ts';
+import { type DurableParts, openDurable } from '../../engine/open-durable.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { collection, idFrom, integer } from '../../storage/index.ts';
 import { type Asked, randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
@@ -16,12 +16,12 @@ const Tick = collection('tick', { count: integer() });
 const IDS = Array.from({ length: 60 }, (_, at) => idFrom('thing', at));
 const TICK = idFrom('tick', 0);
 
-let node: NodeParts;
+let node: DurableParts;
 let errors: unknown[];
 
 beforeEach(async () => {
   errors = [];
-  node = await openNode({ collections: [Thing, Tick], onError: (error) => errors.push(error) });
+  node = await openDurable({ collections: [Thing, Tick], onError: (error) => errors.push(error) });
 });
 
 afterEach(() => {

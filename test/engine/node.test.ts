@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sqliteFile } from '../../bindings/node/index.ts';
 import { MAX_OPERATIONS_READ } from '../../engine/node.ts';
-import { collection, integer, memory, Node, type NodeOptions, type Transaction, text } from '../../index.ts';
+import { blob, collection, integer, memory, Node, type NodeOptions, type Transaction, text } from '../../index.ts';
 import type { SqliteDriver } from '../../storage/index.ts';
 import { createTestClock } from '../support/ports.ts';
 
@@ -114,6 +114,18 @@ describe('closing', () => {
     await again.close();
   });
 
+  test('commits a statement that was asked for before', async () => {
+    const node = await openFile();
+    const [written] = await Promise.all([
+      node.sql("INSERT INTO note (title) VALUES ('x') RETURNING title"),
+      node.close(),
+    ]);
+    expect(written).toEqual([{ title: 'x' }]);
+    const again = await openFile();
+    expect(await again.query(Note)).toHaveLength(1);
+    await again.close();
+  });
+
   test('waits for every group that is still to be committed', async () => {
     const node = await openFile();
     const many = Array.from({ length: 1_001 }, (_, stars) =>
@@ -171,6 +183,20 @@ describe('reading', () => {
     await node.close();
   });
 
+  test('a property called as what every object inherits is read from the row alone', async () => {
+    const Car = collection('car', { constructor: text().optional(), valueOf: text().default('much') });
+    const node = await Node.open({ collections: [Car] });
+    const ids = await node.transact((tx) => [
+      tx.create(Car, {} as never),
+      tx.create(Car, { constructor: 'Volvo' } as never),
+    ]);
+    expect(await node.get(Car, ids[0]!)).toEqual({ id: ids[0], constructor: null, valueOf: 'much' });
+    expect(await node.query(Car, "constructor = 'Volvo'")).toHaveLength(1);
+    const inherited = node.transact((tx) => tx.update(Car, ids[0]!, Object.create({ constructor: 'Saab' })));
+    await expect(inherited).rejects.toMatchObject({ code: 'unknown-property' });
+    await node.close();
+  });
+
   test('an id that is no ULID is refused', async () => {
     const node = await Node.open({ collections: [Note] });
     for (const id of ['', 'x', '01arz3ndektsv4rrffq69g5fav', '8ZZZZZZZZZZZZZZZZZZZZZZZZZ']) {
@@ -213,6 +239,17 @@ describe('reading', () => {
     await node.transact((tx) => tx.create(Note, { title: 'x', stars: 5 }));
     expect(live.rows).toEqual([{ n: 1, most: 5 }]);
     expect(() => node.live('DELETE FROM note')).toThrow(expect.objectContaining({ code: 'query-unsupported' }));
+    await node.close();
+  });
+
+  test('a live query goes on comparing with the bytes it was given, whatever becomes of them', async () => {
+    const Photo = collection('photo', { bytes: blob() });
+    const node = await Node.open({ collections: [Photo] });
+    const given = Buffer.from([1]);
+    const live = node.live(Photo, 'bytes = ?', [given]);
+    given[0] = 2;
+    await node.transact((tx) => [1, 2].map((byte) => tx.create(Photo, { bytes: Uint8Array.of(byte) })));
+    expect(live.rows.map(({ bytes }) => [...bytes])).toEqual([[1]]);
     await node.close();
   });
 

@@ -173,6 +173,14 @@ describe('INSERT, UPDATE and DELETE', () => {
     expect(node.report().position).toBe(position);
   });
 
+  test('refuse a parameter that would be stored as another text; a SELECT reads it as SQLite does', async () => {
+    const broken = 'a\ud800b';
+    for (const sql of ['INSERT INTO airport (iata) VALUES (?)', 'UPDATE airport SET iata = ?']) {
+      await expect(node.sql(sql, [broken])).rejects.toMatchObject({ code: 'invalid-parameter' });
+    }
+    expect(await node.sql('SELECT ? AS text', [broken])).toEqual([{ text: 'a\ufffdb' }]);
+  });
+
   test('an INSERT under an id that exists is refused; under a deleted one it revives', async () => {
     const insert = () => node.sql("INSERT INTO airport (id, iata) VALUES (?, 'again')", [sfo]);
     await expect(insert()).rejects.toMatchObject({ code: 'conflict' });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
 import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { createPrepareStatement } from '../../engine/live/statement-live.ts';
-import { type NodeParts, openNode } from '../../engine/open-node.ts';
+import { type DurableParts, openDurable } from '../../engine/open-durable.ts';
 import type { SqlRow } from '../../engine/sql-result.ts';
 import type { SqlParameters } from '../../query/index.ts';
 import { collection, idFrom, integer, MAX_UNDO_ROWS, text } from '../../storage/index.ts';
@@ -15,12 +15,12 @@ const Owner = collection('owner', { kind: text(), name: text() });
 const Tick = collection('tick', { count: integer() });
 const IDS = Array.from({ length: 30 }, (_, at) => idFrom('thing', at));
 
-let node: NodeParts;
+let node: DurableParts;
 let errors: unknown[];
 
 beforeEach(async () => {
   errors = [];
-  node = await openNode({ collections: [Thing, Owner, Tick], onError: (error) => errors.push(error) });
+  node = await openDurable({ collections: [Thing, Owner, Tick], onError: (error) => errors.push(error) });
 });
 
 afterEach(() => {

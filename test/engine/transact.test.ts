@@ -52,6 +52,21 @@ function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
 const titles = async () => (await node.query(Note, 'true ORDER BY title')).map(({ title }) => title);
 
 describe('groups', () => {
+  test('a callback that returns what is only like a promise, and throws, harms no other', async () => {
+    const like = {
+      // biome-ignore lint/suspicious/noThenProperty: on purpose
+      then: () => {
+        throw new Error('no promise');
+      },
+    };
+    const [bad, good] = await Promise.allSettled([
+      node.transact(() => like as never),
+      node.transact((tx) => tx.create(Note, { title: 'good' })),
+    ]);
+    expect(bad).toMatchObject({ status: 'rejected', reason: { message: 'no promise' } });
+    expect(good.status).toBe('fulfilled');
+  });
+
   test('what is asked for at once is one transaction of the database, and each its own position', async () => {
     await Promise.all(
       Array.from({ length: 50 }, (_, index) => node.transact((tx) => tx.create(Note, { title: `${index}` }))),

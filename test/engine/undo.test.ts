@@ -1,6 +1,6 @@
 /** The row at any earlier position of a random run equals the state recorded then, by every way that leads to it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openNode } from '../../engine/open-node.ts';
+import { openDurable } from '../../engine/open-durable.ts';
 import { MAX_OPERATIONS_TOGETHER } from '../../engine/write/commit-queue.ts';
 import { collection, integer, Node, type RowOf, type Transaction, text } from '../../index.ts';
 import { type EntityId, MAX_UNDO_ROWS, type Position } from '../../storage/index.ts';
@@ -141,7 +141,7 @@ describe('undo', () => {
 
 describe('a read at an earlier position', () => {
   test(`for a live query reaches back over all of a group: ${MAX_OPERATIONS_TOGETHER} operations`, async () => {
-    const { core, source, transactor } = await openNode({ collections: [Note] });
+    const { core, source, transactor } = await openDurable({ collections: [Note] });
     const create = (count: number) =>
       transactor.transact((tx) => {
         for (let created = 0; created < count; created += 1) tx.create(Note, { stars: created });
@@ -154,7 +154,7 @@ describe('a read at an earlier position', () => {
   });
 
   test('through the source of live queries gives the rows of that position', async () => {
-    const { core, source, transactor } = await openNode({ collections: [Note] });
+    const { core, source, transactor } = await openDurable({ collections: [Note] });
     const random = createRandom(seed + 2);
     const ids: string[] = [];
     const states: (readonly unknown[])[] = [[]];

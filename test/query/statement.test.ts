@@ -115,6 +115,14 @@ describe('SELECT', () => {
     expect((analyse(sql) as SelectStatement).unstable).toBe(unstable);
   });
 
+  test('a name of WITH hides a collection also in the bodies before it', () => {
+    const sql = 'WITH a AS (SELECT departs FROM flight), flight AS (SELECT 5 AS departs) SELECT departs FROM a';
+    const statement = analyse(sql) as SelectStatement;
+    expect(run(statement, statement.rows, [])).toEqual([[5]]);
+    expect(statement.columns[0]?.property).toBeNull();
+    expect(statement.reads).toEqual([]);
+  });
+
   test('keeps its parameters, whatever they are called', () => {
     const named = analyse('SELECT id FROM flight WHERE distance > :far AND origin = :from OR distance > :far');
     expect(named.rows?.sql).toBe('SELECT id FROM flight WHERE distance > ?1 AND origin = ?2 OR distance > ?1');

@@ -181,6 +181,10 @@ describe('a value from SQL', () => {
   });
 });
 
+test('JSON that the disk has altered is told as damage', () => {
+  expect(() => decodeCell('json', '{"tags":["a')).toThrow(expect.objectContaining({ code: 'storage-damaged' }));
+});
+
 test('a row is a plain object with the id first and the properties as declared', () => {
   const decode = createRowDecoder(Flight);
   const row = decode([id, 'SFO', 'JFK', '1970-01-01T00:00:00.001Z', 2586, null]);

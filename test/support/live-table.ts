@@ -1,5 +1,6 @@
 /** A reactor over one bare table: what a node is to live queries, without log and transactions. */
 import type { Change, Commit } from '../../engine/change.ts';
+import { coversEverything } from '../../engine/covers.ts';
 import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { createReactor, type Reactor } from '../../engine/live/reactor.ts';
 import { selectionSql } from '../../engine/reader.ts';
@@ -64,7 +65,9 @@ export async function openLiveTable(): Promise<LiveTable> {
   let isDraining = false;
   let failure: Error | null = null;
   const reactor = createReactor({
+    covers: coversEverything,
     source: {
+      boundOf: () => null,
       position: () => position as Position,
       select: (sql, parameters) => {
         const error = failure;

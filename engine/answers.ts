@@ -1,0 +1,39 @@
+/** Answers: how a node reads what it is asked once. A durable node looks into its tables; an ephemeral one may ask upstream. */
+import type { RawRow, SqlParameters, Where } from '../query/index.ts';
+import type { EntityId } from '../storage/index.ts';
+import type { CatalogEntry } from './catalog.ts';
+import type { Parts } from './parts.ts';
+import type { SqlResult } from './sql-result.ts';
+
+/** Where a read is answered from: `local` from what this node holds, be it all or not. */
+export interface ReadOptions {
+  readonly from?: 'local';
+}
+
+export interface Answers {
+  /** The living row, or null. */
+  readonly get: (entry: CatalogEntry, id: EntityId, options: ReadOptions) => Promise<RawRow | null>;
+  readonly query: (
+    entry: CatalogEntry,
+    text: string | Where,
+    parameters: SqlParameters | undefined,
+    options: ReadOptions,
+  ) => Promise<readonly RawRow[]>;
+  readonly sql: (text: string, parameters: SqlParameters | undefined, options: ReadOptions) => Promise<SqlResult>;
+}
+
+/** From the tables, whatever they hold. */
+export function localAnswers({ core, reader, statements, transactor }: Parts): Answers {
+  return {
+    get: async ({ collection: { name } }, id) => {
+      const row = core.rows.read(name, id);
+      return row === null || row.deleted !== null ? null : row.values;
+    },
+    query: async (entry, text, parameters) => reader.rows(reader.select(entry, text, parameters)),
+    sql: async (text, parameters) => {
+      const statement = statements.analyse(text);
+      if (statement.kind === 'select') return statements.select(statement, parameters);
+      return transactor.transact((tx) => tx.sql(text, parameters));
+    },
+  };
+}

@@ -1,0 +1,29 @@
+/** Feed desk: what all sessions of one feed share. */
+import type { TransactionId } from '../../storage/index.ts';
+import type { Source } from '../change.ts';
+import type { Core } from '../core.ts';
+import type { Reader } from '../reader.ts';
+import type { FeedSession } from '../upstream/stream.ts';
+import type { CommitQueue } from '../write/commit-queue.ts';
+import type { AnswerParts } from './answers.ts';
+import type { FeedWork } from './feed-work.ts';
+import type { FollowedCollection } from './followed-collection.ts';
+import type { Uploader } from './step-maker.ts';
+
+export interface FeedDesk {
+  readonly core: Core;
+  readonly reader: Reader;
+  readonly queue: CommitQueue;
+  readonly source: Source;
+  readonly answers: AnswerParts;
+  readonly work: FeedWork;
+  readonly chunkRows: number;
+  readonly collections: ReadonlyMap<string, FollowedCollection>;
+  /** Of the transactions of the group that is being committed. */
+  readonly uploaders: Map<TransactionId, Uploader>;
+  /** True while the tables hold what the sessions have not been told yet. */
+  readonly isBusy: () => boolean;
+  /** Runs `task` when that is over: at once, mostly. Tasks run in the order given. */
+  readonly whenQuiet: (task: () => void) => void;
+  readonly forget: (session: FeedSession) => void;
+}

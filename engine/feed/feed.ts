@@ -1,0 +1,170 @@
+/**
+ * Feed: the authority's side of replication: what a durable node tells the sessions that follow it.
+ *
+ * Invariants
+ *   - every committed transaction is told once, in position order, before anything else learns of it;
+ *   - nothing is read for a session while a group is half committed or half told;
+ *   - a session that is closed leaves no entry anywhere.
+ */
+import type { Commit, Source } from '../change.ts';
+import type { Core } from '../core.ts';
+import type { IndexSizes } from '../live/selection-index.ts';
+import type { Reader } from '../reader.ts';
+import type { FeedSession, Peer } from '../upstream/stream.ts';
+import type { CommitQueue } from '../write/commit-queue.ts';
+import { createAnswerParts } from './answers.ts';
+import type { FeedDesk } from './feed-desk.ts';
+import { Session } from './feed-session.ts';
+import { type FeedWork, noFeedWork } from './feed-work.ts';
+import { FollowedCollection } from './followed-collection.ts';
+import { MAX_CHUNK_ROWS } from './limits.ts';
+import { makeSteps } from './step-maker.ts';
+
+export interface FeedParts {
+  readonly core: Core;
+  readonly reader: Reader;
+  readonly queue: CommitQueue;
+  readonly source: Source;
+  /** Told what a peer throws. */
+  readonly onError: (error: unknown) => void;
+  /** Of one chunk: MAX_CHUNK_ROWS. */
+  readonly chunkRows?: number;
+}
+
+export interface Feed {
+  /** Takes each group after its COMMIT, in position order, before any callback runs. */
+  readonly commit: (commits: readonly Commit[]) => void;
+  readonly open: (peer: Peer) => FeedSession;
+  readonly report: () => FeedReport;
+  /** Forgets all sessions. */
+  readonly close: () => void;
+}
+
+export interface FeedReport {
+  readonly sessions: number;
+  readonly selections: {
+    /** Different ones, each maintained once. */
+    readonly distinct: number;
+    /** How often one that another session follows already was asked for. */
+    readonly shared: number;
+  };
+  /** Subscriptions whose last chunk has not been said. */
+  readonly hydrating: number;
+  /** Different ids that sessions hold. */
+  readonly held: number;
+  readonly waitingUploads: number;
+  readonly openAsks: number;
+  readonly index: IndexSizes;
+  readonly work: Readonly<FeedWork>;
+}
+
+export function createFeed({ core, reader, queue, source, onError, chunkRows = MAX_CHUNK_ROWS }: FeedParts): Feed {
+  const work = noFeedWork();
+  const sessions = new Set<Session>();
+  const waiting: (() => void)[] = [];
+  let isTelling = false;
+  let selections = 0;
+  const nextSelection = () => ++selections;
+  const collections = new Map(
+    core.catalog.entries.map((entry) => {
+      const followed = new FollowedCollection(entry, { source, probe: core.driver.all, work, nextSelection });
+      return [followed.name, followed];
+    }),
+  );
+  const isBusy = () => isTelling || queue.isDraining();
+  const runWaiting = () => {
+    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
+      try {
+        task();
+      } catch (error) {
+        onError(error);
+      }
+    }
+  };
+  const whenQuiet = (task: () => void) => {
+    if (!isBusy()) return task();
+    waiting.push(task);
+    // A drain that commits nothing tells nothing.
+    if (!isTelling && waiting.length === 1) core.scheduler.soon(runWaiting);
+  };
+  const desk: FeedDesk = {
+    core,
+    reader,
+    queue,
+    source,
+    answers: createAnswerParts(core, reader),
+    work,
+    chunkRows,
+    collections,
+    uploaders: new Map(),
+    isBusy,
+    whenQuiet,
+    forget: (session) => void sessions.delete(session as Session),
+  };
+  const tell = (commits: readonly Commit[], at: number) => {
+    const commit = commits[at]!;
+    work.commits += 1;
+    if (sessions.size === 0) return;
+    const { transaction } = commit;
+    const uploader = transaction === null ? null : (desk.uploaders.get(transaction) ?? null);
+    const steps = makeSteps({ collections, work, readRow: core.rows.read }, { commits, at }, uploader);
+    for (const [follower, step] of steps) {
+      work.said += 1;
+      follower.say(step);
+    }
+  };
+  return {
+    commit: (commits) => {
+      isTelling = true;
+      try {
+        for (let at = 0; at < commits.length; at += 1) tell(commits, at);
+      } catch (error) {
+        // What was read for one may have been for all: nobody is left with half the truth.
+        for (const session of sessions) session.fail(error);
+      } finally {
+        isTelling = false;
+        runWaiting();
+      }
+    },
+    open: (peer) => {
+      const session = new Session(desk, peer);
+      sessions.add(session);
+      return session;
+    },
+    report: () => makeReport(sessions, [...collections.values()], work),
+    close: () => {
+      for (const session of [...sessions]) session.close();
+    },
+  };
+}
+
+function makeReport(
+  sessions: ReadonlySet<Session>,
+  collections: readonly FollowedCollection[],
+  work: FeedWork,
+): FeedReport {
+  const index = { columns: 0, equal: 0, intervals: 0, prefixes: 0, nulls: 0, every: 0 };
+  const totals = { distinct: 0, subscriptions: 0, held: 0, hydrating: 0, waiting: 0, asks: 0 };
+  for (const { sizes, indexSizes } of collections) {
+    for (const kind of Object.keys(index) as (keyof IndexSizes)[]) index[kind] += indexSizes[kind];
+    totals.distinct += sizes.distinct;
+    totals.subscriptions += sizes.subscriptions;
+    totals.held += sizes.held;
+  }
+  for (const { sizes } of sessions) {
+    totals.hydrating += sizes.hydrating;
+    totals.waiting += sizes.waiting;
+    totals.asks += sizes.asks;
+  }
+  const { distinct, subscriptions, held, hydrating, waiting, asks } = totals;
+  return {
+    sessions: sessions.size,
+    selections: { distinct, shared: subscriptions - distinct },
+    hydrating,
+    held,
+    waitingUploads: waiting,
+    openAsks: asks,
+    index,
+    work: { ...work },
+  };
+}

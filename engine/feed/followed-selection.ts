@@ -1,0 +1,34 @@
+/**
+ * Followed selection: one selection that sessions follow, shared by all of them.
+ *
+ * Invariant: one without LIMIT holds no rows; whether a row is followed, its matcher tells.
+ */
+import type { RawRow, Selection } from '../../query/index.ts';
+import type { SelectionNumber } from '../upstream/stream.ts';
+import type { FollowedWindow } from './followed-window.ts';
+import type { Subscription } from './subscription.ts';
+
+export class FollowedSelection {
+  /** For the selection index. */
+  mark = 0;
+  readonly collection: string;
+  readonly number: SelectionNumber;
+  readonly selection: Selection;
+  readonly matches: (row: RawRow) => boolean;
+  /** Null without LIMIT. */
+  readonly window: FollowedWindow | null;
+  readonly subscriptions = new Set<Subscription>();
+
+  constructor(parts: Omit<FollowedSelection, 'mark' | 'subscriptions' | 'fail'>) {
+    this.collection = parts.collection;
+    this.number = parts.number;
+    this.selection = parts.selection;
+    this.matches = parts.matches;
+    this.window = parts.window;
+  }
+
+  /** It cannot be maintained: nobody who follows it can be told the truth any more. */
+  fail(error: unknown): void {
+    for (const { follower } of [...this.subscriptions]) follower.fail(error);
+  }
+}

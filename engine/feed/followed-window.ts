@@ -1,0 +1,131 @@
+/**
+ * Followed window: the first rows of a selection with LIMIT, as many as its followers hold: what they show and their slack.
+ *
+ * Invariants
+ *   - the rows followed are the first `limit` of the selection at the last transaction taken;
+ *   - whether a row lies beyond them is known: at least one more is held, if there is one.
+ */
+import type { RawRow, Selection } from '../../query/index.ts';
+import type { EntityId } from '../../storage/index.ts';
+import { Member } from '../live/member.ts';
+import type { Plan } from '../live/plan.ts';
+import { rowsAtStep, type Step } from '../live/step.ts';
+import { capacityOf, maintain, Window } from '../live/window.ts';
+
+export interface WindowParts {
+  readonly collection: string;
+  readonly selection: Selection;
+  readonly plan: Plan<unknown>;
+  readonly matches: (row: RawRow) => boolean;
+  /** The first rows of the selection as the table has them now. */
+  readonly read: (rows: number) => readonly RawRow[];
+  readonly onRefill: () => void;
+}
+
+/** What a transaction did to the rows followed. */
+export interface Moves {
+  readonly entered: readonly EntityId[];
+  readonly left: readonly EntityId[];
+  readonly hasNewEdge: boolean;
+}
+
+type Item = Member<unknown>;
+
+export class FollowedWindow {
+  readonly limit: number;
+  readonly #parts: WindowParts;
+  readonly #window: Window<Item>;
+  readonly #ids: Set<EntityId>;
+  #left: Item[] = [];
+  #came: Item[] = [];
+
+  constructor(parts: WindowParts, limit: number) {
+    this.#parts = parts;
+    this.limit = limit;
+    const asked = capacityOf(limit);
+    const items = asked === 0 ? [] : parts.read(asked).map((raw) => this.#itemOf(raw));
+    this.#window = new Window(items, limit, asked);
+    this.#ids = new Set(items.slice(0, limit).map(idOf));
+  }
+
+  /** The last row followed; null if none lies beyond it. */
+  get edge(): EntityId | null {
+    const last = this.#last();
+    return last === null ? null : idOf(last);
+  }
+
+  get size(): number {
+    return this.#window.items.length;
+  }
+
+  follows(id: EntityId): boolean {
+    return this.#ids.has(id);
+  }
+
+  /** Ascending, those after `after`. */
+  idsAfter(after: EntityId | null): readonly EntityId[] {
+    return [...this.#ids].filter((id) => after === null || id > after).sort();
+  }
+
+  /** Takes in one changed row, as it was and as it is. False if it concerns the window in neither. */
+  meet(before: RawRow | null, after: RawRow | null): boolean {
+    const was = before !== null && this.#parts.matches(before);
+    const is = after !== null && this.#parts.matches(after);
+    if (was) this.#left.push(this.#itemOf(before));
+    if (is) this.#came.push(this.#itemOf(after));
+    return was || is;
+  }
+
+  /** Brings the rows to the end of the transaction whose rows were met. */
+  maintain(step: Step): Moves {
+    const lastBefore = this.#last();
+    const [left, came] = [this.#left, this.#came];
+    this.#left = [];
+    this.#came = [];
+    const readAgain = () => this.#readAt(step);
+    const differences = maintain(this.#window, this.#parts.plan, left, came, readAgain);
+    this.#lookBeyond(readAgain);
+    const moves = {
+      entered: (differences?.added ?? []).map(({ row }) => idOf(row)),
+      left: (differences?.removed ?? []).map(({ row }) => idOf(row)),
+    };
+    for (const id of moves.left) this.#ids.delete(id);
+    for (const id of moves.entered) this.#ids.add(id);
+    return { ...moves, hasNewEdge: this.#last() !== lastBefore };
+  }
+
+  #last(): Item | null {
+    const { items } = this.#window;
+    return items.length > this.limit ? (items[this.limit - 1] ?? null) : null;
+  }
+
+  /** `maintain` reads again when rows shown are missing; here the first row beyond them must be known too. */
+  #lookBeyond(readAgain: () => readonly Item[]): void {
+    const window = this.#window;
+    const { items } = window;
+    if (items.length > this.limit || window.edge === null) return;
+    items.push(...readAgain().slice(items.length));
+    window.edge = items.length < capacityOf(this.limit) ? null : (items.at(-1) ?? null);
+  }
+
+  /** The first rows as they were at the step, though later transactions are in the table already. */
+  #readAt(step: Step): readonly Item[] {
+    const { collection, matches, read, plan, onRefill } = this.#parts;
+    onRefill();
+    const rows = capacityOf(this.limit);
+    const then = rowsAtStep(step, collection);
+    const now = read(rows + then.size).filter((raw) => !then.has(raw[0] as string));
+    const earlier = [...then.values()].filter((raw) => raw !== null && matches(raw)) as RawRow[];
+    const items = [...now, ...earlier].map((raw) => this.#itemOf(raw));
+    return (earlier.length === 0 ? items : items.sort(plan.compare)).slice(0, rows);
+  }
+
+  #itemOf(raw: RawRow): Item {
+    const { plan, selection } = this.#parts;
+    return plan.order.plain ? new Member(raw) : new Member(raw, plan.order.keysOf(raw, selection.values));
+  }
+}
+
+function idOf({ raw }: Item): EntityId {
+  return raw[0] as EntityId;
+}

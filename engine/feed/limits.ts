@@ -1,0 +1,24 @@
+/** What a durable node gives one session at most, and takes from it. */
+
+/** Selections one session follows at a time. */
+export const MAX_SUBSCRIPTIONS = 500;
+/** LIMIT of a followed window: its rows are held here. */
+export const MAX_WINDOW_LIMIT = 10_000;
+/** Rows of one chunk. */
+export const MAX_CHUNK_ROWS = 1_000;
+/** Bytes of one chunk's rows: one row may pass it. */
+export const MAX_CHUNK_BYTES = 256 * 1_024;
+/** Ids one session holds, over all collections, with those of its uploads that wait. */
+export const MAX_HELD_IDS = 100_000;
+/** Uploaded transactions of one session that wait for their commit, and bytes of their operations. */
+export const MAX_WAITING_UPLOADS = 10_000;
+export const MAX_WAITING_BYTES = 64 * 1_024 * 1_024;
+/** How far ahead of this node's clock, or of what its log holds already, an uploaded id may be. */
+export const MAX_DRIFT_MS = 5 * 60_000;
+/** Questions of one session that are not answered to the end. */
+export const MAX_OPEN_ASKS = 100;
+/** Rows of one part of an answer; a part also ends after MAX_CHUNK_BYTES. */
+export const MAX_ANSWER_ROWS = 1_000;
+/** Rows, and bytes of their cells, of a whole answer: it is held here until it has been said. */
+export const MAX_WHOLE_ANSWER_ROWS = 100_000;
+export const MAX_WHOLE_ANSWER_BYTES = 64 * 1_024 * 1_024;

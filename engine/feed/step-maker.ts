@@ -1,0 +1,306 @@
+/**
+ * Step maker: what one committed transaction means to each session that follows something of it.
+ *
+ * Invariants
+ *   - a row that enters what a session follows is sent whole, one that stays as items if the transaction has operations of
+ *     it, one that leaves as a leave; of a row that a session does not follow it is told nothing;
+ *   - parts, and their bytes, are made once for a transaction; sessions to which it means the same get the same step.
+ */
+import type { RawRow } from '../../query/index.ts';
+import { type EntityId, encodeItems, encodeRow, type OperationId, type StoredRow } from '../../storage/index.ts';
+import type { Commit, Touched } from '../change.ts';
+import type { Step as Place } from '../live/step.ts';
+import type { Edge, Part, Step } from '../upstream/stream.ts';
+import type { FeedWork } from './feed-work.ts';
+import type { FollowedCollection } from './followed-collection.ts';
+import type { FollowedSelection } from './followed-selection.ts';
+import type { Follower } from './subscription.ts';
+
+/** The session that uploaded the transaction. */
+export interface Uploader {
+  readonly follower: Follower;
+  readonly operations: ReadonlySet<OperationId>;
+  /** From now on the session holds it. */
+  readonly hold: (collection: string, id: EntityId) => void;
+}
+
+export interface StepParts {
+  readonly collections: ReadonlyMap<string, FollowedCollection>;
+  readonly work: FeedWork;
+  readonly readRow: (collection: string, id: EntityId) => StoredRow | null;
+}
+
+/** Told to whom. Nothing is said where it is not listed. */
+export type Told = ReadonlyMap<Follower, Step>;
+
+const WAS = 1;
+const IS = 2;
+
+interface Numbered<What> {
+  readonly number: number;
+  readonly what: What;
+}
+
+type PartKind = Part['kind'] | 'added';
+
+/** One row that was touched, or that entered or left a window. */
+interface RowNews {
+  readonly collection: FollowedCollection;
+  readonly id: EntityId;
+  readonly touched: Touched | null;
+  readonly followed: Map<Follower, number>;
+  /** The windows that it entered or left. */
+  readonly movedIn: Set<FollowedSelection>;
+  readonly parts: Map<PartKind, Numbered<Part>>;
+}
+
+interface Draft {
+  readonly parts: Numbered<Part>[];
+  readonly edges: Numbered<Edge>[];
+}
+
+/** - `place`: the transaction among those of its group, which are all in the tables. */
+export function makeSteps(parts: StepParts, place: Place, uploader: Uploader | null): Told {
+  return new StepMaker(parts, place, uploader).make();
+}
+
+class StepMaker {
+  readonly #parts: StepParts;
+  readonly #place: Place;
+  readonly #commit: Commit;
+  readonly #uploader: Uploader | null;
+  /** Keys of the rows of which a reader sees a difference. */
+  readonly #visible: ReadonlySet<string>;
+  readonly #rows = new Map<string, RowNews>();
+  readonly #windows = new Map<FollowedSelection, RowNews[]>();
+  readonly #drafts = new Map<Follower, Draft>();
+  readonly #steps = new Map<string, Step>();
+  /** Made when it is asked. */
+  #later: ReadonlyMap<string, StoredRow> | null = null;
+  #numbers = 0;
+
+  constructor(parts: StepParts, place: Place, uploader: Uploader | null) {
+    this.#parts = parts;
+    this.#place = place;
+    this.#commit = place.commits[place.at]!;
+    this.#uploader = uploader;
+    this.#visible = new Set(this.#commit.changes.map(({ collection, id }) => keyOf(collection, id)));
+  }
+
+  make(): Told {
+    for (const touched of this.#commit.touched) this.#meet(touched);
+    for (const [followed, met] of this.#windows) this.#maintain(followed, met);
+    for (const news of this.#rows.values()) if (news.touched === null) this.#meetUntouched(news);
+    for (const news of this.#rows.values()) this.#tell(news);
+    if (this.#uploader !== null) this.#draftOf(this.#uploader.follower);
+    const told = new Map<Follower, Step>();
+    for (const [follower, draft] of this.#drafts) told.set(follower, this.#stepOf(follower, draft));
+    return told;
+  }
+
+  #meet(touched: Touched): void {
+    const collection = this.#parts.collections.get(touched.collection)!;
+    const isUploaded = this.#uploader !== null;
+    if (!collection.isFollowed && !isUploaded) return;
+    const { id } = touched;
+    const before = living(touched.before);
+    const isVisible = this.#visible.has(keyOf(collection.name, id));
+    const after = isVisible ? living(touched.after) : before;
+    const news = this.#newsOf(collection, id, touched);
+    for (const followed of collection.concerned(before, after)) {
+      const { window } = followed;
+      try {
+        if (window === null) noteMatch(news, followed, before, after);
+        else if (isVisible ? window.meet(before, after) : window.follows(id)) this.#metBy(followed).push(news);
+      } catch (error) {
+        followed.fail(error);
+      }
+    }
+    for (const follower of collection.holders(id)) note(news, follower, WAS | IS);
+    if (this.#uploader === null) return;
+    note(news, this.#uploader.follower, IS);
+    this.#uploader.hold(collection.name, id);
+  }
+
+  #maintain(followed: FollowedSelection, met: readonly RowNews[]): void {
+    const window = followed.window!;
+    const stayed = met.filter(({ id }) => window.follows(id));
+    try {
+      const { entered, left, hasNewEdge } = window.maintain(this.#place);
+      const collection = this.#parts.collections.get(followed.collection)!;
+      for (const id of entered) noteMove(this.#newsOf(collection, id, null), followed, IS);
+      for (const id of left) noteMove(this.#newsOf(collection, id, null), followed, WAS);
+      for (const news of stayed) if (window.follows(news.id)) noteAll(news, followed, WAS | IS);
+      if (hasNewEdge) this.#tellEdge(followed, window.edge);
+    } catch (error) {
+      followed.fail(error);
+    }
+  }
+
+  /** A row that others moved into or out of windows: by whatever else it is followed, it was before and is now. */
+  #meetUntouched(news: RowNews): void {
+    const { collection, id, movedIn } = news;
+    const { values } = this.#rowOf(collection.name, id);
+    for (const followed of collection.concerned(values, values)) {
+      if (movedIn.has(followed)) continue;
+      try {
+        if (followed.window === null) noteMatch(news, followed, values, values);
+        else if (followed.window.follows(id)) noteAll(news, followed, WAS | IS);
+      } catch (error) {
+        followed.fail(error);
+      }
+    }
+    for (const follower of collection.holders(id)) note(news, follower, WAS | IS);
+  }
+
+  /** A session that is still being hydrated hears of the edge with its last chunk. */
+  #tellEdge(followed: FollowedSelection, entity: EntityId | null): void {
+    const edge = this.#numbered<Edge>({ selection: followed.number, entity });
+    const followers = [...followed.subscriptions]
+      .filter(({ isComplete }) => isComplete)
+      .map(({ follower }) => follower);
+    for (const follower of new Set(followers)) this.#draftOf(follower).edges.push(edge);
+  }
+
+  #tell(news: RowNews): void {
+    for (const [follower, flags] of news.followed) {
+      const kind = this.#kindOf(news, follower, flags);
+      if (kind !== null) this.#draftOf(follower).parts.push(this.#part(news, kind));
+    }
+  }
+
+  /** What a session is to be sent of a row: null for nothing. */
+  #kindOf({ touched }: RowNews, follower: Follower, flags: number): PartKind | null {
+    // Whoever holds the id of a row that did not exist has nothing to which items could apply.
+    const was = (flags & WAS) !== 0 && touched?.before !== null;
+    const is = (flags & IS) !== 0;
+    if (!is) return was ? 'leave' : null;
+    if (follower !== this.#uploader?.follower || touched === null)
+      return !was ? 'whole' : touched === null ? null : 'items';
+    // Its own operations are there already: it lacks what the authority added.
+    if (!was && touched.before !== null) return 'whole';
+    return touched.operations.every(({ id }) => this.#uploader!.operations.has(id)) ? null : 'added';
+  }
+
+  #part(news: RowNews, kind: PartKind): Numbered<Part> {
+    const made = news.parts.get(kind) ?? this.#numbered(this.#make(news, kind));
+    if (!news.parts.has(kind)) this.#parts.work.parts += 1;
+    news.parts.set(kind, made);
+    return made;
+  }
+
+  #make(news: RowNews, kind: PartKind): Part {
+    const { collection, id, touched } = news;
+    switch (kind) {
+      case 'leave':
+        return { kind, collection: collection.name, entity: id };
+      case 'whole': {
+        const row = touched === null ? this.#rowOf(collection.name, id) : touched.after;
+        return { kind, collection: collection.name, row: encodeRow(collection.entry.descriptor, row) };
+      }
+      case 'items':
+      case 'added': {
+        const { operations, after } = touched!;
+        const own = this.#uploader?.operations;
+        const told = kind === 'items' ? operations : operations.filter((operation) => !own!.has(operation.id));
+        const items = encodeItems(told.map((operation) => ({ id: operation.id, edits: operation.edits })));
+        return { kind: 'items', collection: collection.name, entity: id, items, head: after.head };
+      }
+    }
+  }
+
+  /** A row that this transaction did not touch, as it stands at it: later ones of the group are in the table already. */
+  #rowOf(collection: string, id: EntityId): StoredRow {
+    const later = this.#later ?? touchedLater(this.#place);
+    this.#later = later;
+    return later.get(keyOf(collection, id)) ?? this.#parts.readRow(collection, id)!;
+  }
+
+  #stepOf(follower: Follower, { parts, edges }: Draft): Step {
+    const settled = follower === this.#uploader?.follower ? this.#commit.transaction : null;
+    const signature = `${numbersOf(parts)} ${numbersOf(edges)} ${settled}`;
+    const known = this.#steps.get(signature);
+    if (known !== undefined) return known;
+    const { position } = this.#commit;
+    const step: Step = { kind: 'step', position, parts: whatOf(parts), edges: whatOf(edges), settled };
+    this.#steps.set(signature, step);
+    this.#parts.work.steps += 1;
+    return step;
+  }
+
+  #newsOf(collection: FollowedCollection, id: EntityId, touched: Touched | null): RowNews {
+    const key = keyOf(collection.name, id);
+    const known = this.#rows.get(key);
+    if (known !== undefined) return known;
+    const news: RowNews = { collection, id, touched, followed: new Map(), movedIn: new Set(), parts: new Map() };
+    this.#rows.set(key, news);
+    return news;
+  }
+
+  #metBy(followed: FollowedSelection): RowNews[] {
+    const met = this.#windows.get(followed) ?? [];
+    this.#windows.set(followed, met);
+    return met;
+  }
+
+  #draftOf(follower: Follower): Draft {
+    const draft = this.#drafts.get(follower) ?? { parts: [], edges: [] };
+    this.#drafts.set(follower, draft);
+    return draft;
+  }
+
+  #numbered<What>(what: What): Numbered<What> {
+    this.#numbers += 1;
+    return { number: this.#numbers, what };
+  }
+}
+
+/** Rows that later transactions of the group touched, as they stood before. */
+function touchedLater({ commits, at }: Place): ReadonlyMap<string, StoredRow> {
+  const rows = new Map<string, StoredRow>();
+  for (const { touched } of commits.slice(at + 1)) {
+    for (const { collection, id, before } of touched) {
+      const key = keyOf(collection, id);
+      if (before !== null && !rows.has(key)) rows.set(key, before);
+    }
+  }
+  return rows;
+}
+
+function noteMatch(news: RowNews, followed: FollowedSelection, before: RawRow | null, after: RawRow | null): void {
+  const was = before !== null && followed.matches(before) ? WAS : 0;
+  const is = after !== null && (after === before ? was !== 0 : followed.matches(after)) ? IS : 0;
+  if ((was | is) !== 0) noteAll(news, followed, was | is);
+}
+
+function noteMove(news: RowNews, followed: FollowedSelection, flag: number): void {
+  news.movedIn.add(followed);
+  noteAll(news, followed, flag);
+}
+
+function noteAll(news: RowNews, { subscriptions }: FollowedSelection, flags: number): void {
+  for (const subscription of subscriptions) {
+    if (subscription.countsFor(news.id)) note(news, subscription.follower, flags);
+  }
+}
+
+function note({ followed }: RowNews, follower: Follower, flags: number): void {
+  followed.set(follower, (followed.get(follower) ?? 0) | flags);
+}
+
+/** An id has always as many characters. */
+function keyOf(collection: string, id: EntityId): string {
+  return `${id}${collection}`;
+}
+
+function living(row: StoredRow | null): RawRow | null {
+  return row === null || row.deleted !== null ? null : row.values;
+}
+
+function numbersOf(list: readonly Numbered<unknown>[]): string {
+  return list.map(({ number }) => number).join();
+}
+
+function whatOf<What>(list: readonly Numbered<What>[]): readonly What[] {
+  return list.map(({ what }) => what);
+}

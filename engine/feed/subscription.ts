@@ -1,0 +1,35 @@
+/**
+ * Subscription: one session's hold on a followed selection, from its first chunk to its end.
+ *
+ * Invariant: while it is hydrated, it counts for the rows up to the last id said, and for no others: those come with a
+ * later chunk as they are then.
+ */
+import type { EntityId } from '../../storage/index.ts';
+import type { Said, SubscriptionNumber } from '../upstream/stream.ts';
+import type { FollowedSelection } from './followed-selection.ts';
+
+/** A session, as what it follows knows it. */
+export interface Follower {
+  readonly say: (said: Said) => void;
+  /** It cannot be told the truth any more: it ends with `error`. */
+  readonly fail: (error: unknown) => void;
+}
+
+export class Subscription {
+  readonly follower: Follower;
+  readonly number: SubscriptionNumber;
+  readonly followed: FollowedSelection;
+  isComplete = false;
+  /** The last id said; null before the first chunk. */
+  through: EntityId | null = null;
+
+  constructor(follower: Follower, number: SubscriptionNumber, followed: FollowedSelection) {
+    this.follower = follower;
+    this.number = number;
+    this.followed = followed;
+  }
+
+  countsFor(id: EntityId): boolean {
+    return this.isComplete || (this.through !== null && id <= this.through);
+  }
+}

@@ -1,0 +1,56 @@
+/** Waiting uploads: what one session has uploaded and the commit queue has not come to yet; bounded. */
+import { TendrilError } from '../../errors.ts';
+import { tooManyHeld } from './held-ids.ts';
+import { MAX_HELD_IDS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
+import type { UploadRequest } from './upload.ts';
+
+export interface Waiting {
+  readonly bytes: number;
+  /** That the session will hold, at most: one for each operation. */
+  readonly entities: number;
+}
+
+export class WaitingUploads {
+  #count = 0;
+  #bytes = 0;
+  #entities = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get entities(): number {
+    return this.#entities;
+  }
+
+  /**
+   * - `held`: ids that the session holds already.
+   *
+   * @throws {TendrilError} `limit-exceeded`: the session is to be ended, because nothing is known of the upload.
+   */
+  add({ operations }: UploadRequest, held: number): Waiting {
+    const bytes = operations.reduce((sum, { length }) => sum + length, 0);
+    const entities = operations.length;
+    if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyUploads();
+    if (held + this.#entities + entities > MAX_HELD_IDS) throw tooManyHeld();
+    this.#count += 1;
+    this.#bytes += bytes;
+    this.#entities += entities;
+    return { bytes, entities };
+  }
+
+  remove({ bytes, entities }: Waiting): void {
+    this.#count -= 1;
+    this.#bytes -= bytes;
+    this.#entities -= entities;
+  }
+}
+
+function tooManyUploads(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `A session has more than ${MAX_WAITING_UPLOADS} transactions or ${MAX_WAITING_BYTES} bytes waiting to be committed.`,
+    remedy: 'Upload the next ones when outcomes have come.',
+    facts: { transactions: MAX_WAITING_UPLOADS, bytes: MAX_WAITING_BYTES },
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Coverage: what the rows that an ephemeral node holds can answer as well as its upstream could.
+ *
+ * Invariants
+ *   - a selection is covered by the same selection followed, by one without LIMIT whose conditions are among its own, or
+ *     by ids that are all known; a whole collection, by a selection followed without condition or LIMIT;
+ *   - what was held when the link was lost still covers: offline, an answer is as old as the upstream's last word.
+ */
+import { conditionsOf, pinnedIds, type Selection } from '../../query/index.ts';
+import { type EntityId, isUlid, type Rows } from '../../storage/index.ts';
+import type { Catalog } from '../catalog.ts';
+import type { Covers } from '../covers.ts';
+import type { Cover } from '../live/cover.ts';
+import type { Reader } from '../reader.ts';
+import type { Followed, Following } from './following.ts';
+import type { HeldIds } from './held-ids.ts';
+
+export interface CoverageParts {
+  readonly catalog: Catalog;
+  readonly rows: Rows;
+  readonly following: Following;
+  readonly heldIds: HeldIds;
+  readonly reader: () => Reader;
+}
+
+export function createCoverage({ catalog, rows, following, heldIds, reader }: CoverageParts): Covers {
+  const unlimited = (collection: string): readonly Followed[] =>
+    [...following.all()].filter(
+      ({ entry, hasRows, isWindow }) => hasRows && !isWindow && entry.collection.name === collection,
+    );
+  const isWhole = (collection: string) =>
+    unlimited(collection).some(({ asked }) => conditionsOf(asked.selection).length === 0);
+  const entity = (collection: string, id: EntityId) =>
+    rows.read(collection, id) !== null || heldIds.knows(collection, id) || isWhole(collection);
+  const arePinned = (collection: string, selection: Selection) =>
+    pinnedIds(selection)?.every((id) => !isUlid(id) || entity(collection, id as EntityId)) ?? false;
+  return {
+    entity,
+    selection: (collection, selection) => {
+      if (following.find(collection, selection)?.hasRows) return true;
+      const own = new Set(conditionsOf(selection));
+      const lies = ({ asked }: Followed) => conditionsOf(asked.selection).every((condition) => own.has(condition));
+      return unlimited(collection).some(lies) || arePinned(collection, selection);
+    },
+    whole: (collections) => collections.every(isWhole),
+    follow: (collection, asked) => following.follow(catalog.named(collection)!, asked),
+    followWhole: (collections) =>
+      together(
+        collections.map((name) => {
+          const entry = catalog.named(name)!;
+          const selection = reader().select(entry, '');
+          return following.follow(entry, { selection, text: '', parameters: [] });
+        }),
+      ),
+  };
+}
+
+const WORST = ['denied', 'offline', 'syncing', 'complete'] as const;
+
+/** All of several; as good as the worst of them. */
+function together(covers: readonly Cover[]): Cover {
+  const worst = () => WORST.find((status) => covers.some((cover) => cover.status === status)) ?? 'complete';
+  return {
+    get status() {
+      return worst();
+    },
+    get error() {
+      return covers.find(({ status }) => status === worst())?.error ?? null;
+    },
+    whenAnswered: (task) => {
+      let waiting = covers.length;
+      if (waiting === 0) return task();
+      const oneLess = () => {
+        waiting -= 1;
+        if (waiting === 0) task();
+      };
+      for (const cover of covers) cover.whenAnswered(oneLess);
+    },
+    leave: () => {
+      for (const cover of covers) cover.leave();
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * Sender: what this node wants its authority to take, in the order in which it came up.
+ *
+ * Invariants
+ *   - transactions leave in the order they were made, and a question after all that was written before it;
+ *   - at most MAX_IN_FLIGHT_TRANSACTIONS and MAX_IN_FLIGHT_BYTES are on their way: the rest follows as outcomes come;
+ *   - a session begins with the whole outbox: the authority knows by their ids which transactions it has already.
+ */
+import type { TransactionId } from '../../storage/index.ts';
+import { MAX_IN_FLIGHT_BYTES, MAX_IN_FLIGHT_TRANSACTIONS } from './limits.ts';
+import { type Outbox, type Pending, sizeOf } from './outbox.ts';
+import type { Request } from './stream.ts';
+
+type Waiting =
+  | { readonly kind: 'upload'; readonly pending: Pending }
+  | { readonly kind: 'request'; readonly request: Request };
+
+export class Sender {
+  readonly #outbox: Outbox;
+  #send: ((request: Request) => void) | null = null;
+  #waiting: Waiting[] = [];
+  /** Bytes by transaction. */
+  readonly #inFlight = new Map<TransactionId, number>();
+  #bytes = 0;
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  begin(send: (request: Request) => void): void {
+    this.end();
+    this.#send = send;
+    this.#waiting = this.#outbox.inOrder().map((pending) => ({ kind: 'upload', pending }));
+    this.#flush();
+  }
+
+  end(): void {
+    this.#send = null;
+    this.#waiting = [];
+    this.#inFlight.clear();
+    this.#bytes = 0;
+  }
+
+  /** Committed here just now, or made anew. */
+  upload(pending: readonly Pending[]): void {
+    if (this.#send === null) return;
+    for (const each of pending) this.#waiting.push({ kind: 'upload', pending: each });
+    this.#flush();
+  }
+
+  /** At once. */
+  request(request: Request): void {
+    this.#send?.(request);
+  }
+
+  /** After all that was written before. */
+  requestInTurn(request: Request): void {
+    this.#waiting.push({ kind: 'request', request });
+    this.#flush();
+  }
+
+  /** Its outcome has come, be it final or not. */
+  arrived(transaction: TransactionId): void {
+    this.#bytes -= this.#inFlight.get(transaction) ?? 0;
+    this.#inFlight.delete(transaction);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#send === null) return;
+    let sent = 0;
+    for (const waiting of this.#waiting) {
+      if (waiting.kind === 'request') this.#send(waiting.request);
+      else if (this.#outbox.get(waiting.pending.transaction) === waiting.pending) {
+        if (!this.#hasRoom()) break;
+        this.#upload(waiting.pending, this.#send);
+      }
+      sent += 1;
+    }
+    this.#waiting.splice(0, sent);
+  }
+
+  #hasRoom(): boolean {
+    return this.#inFlight.size < MAX_IN_FLIGHT_TRANSACTIONS && this.#bytes < MAX_IN_FLIGHT_BYTES;
+  }
+
+  #upload({ transaction, attempt, operations }: Pending, send: (request: Request) => void): void {
+    const bytes = sizeOf(operations);
+    this.#bytes += bytes - (this.#inFlight.get(transaction) ?? 0);
+    this.#inFlight.set(transaction, bytes);
+    send({ kind: 'upload', transaction, attempt, operations: operations.map((each) => each.bytes) });
+  }
+}

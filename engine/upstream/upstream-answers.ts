@@ -1,0 +1,95 @@
+/**
+ * Upstream answers: one-shot reads and statements of an ephemeral node: from what it holds where that covers the
+ * question, else from its upstream, after all that this node has written before.
+ */
+import { TendrilError } from '../../errors.ts';
+import { type RawRow, type SqlParameters, Where } from '../../query/index.ts';
+import { decodeCell } from '../../storage/index.ts';
+import { type Answers, localAnswers } from '../answers.ts';
+import { notCovered } from '../covers.ts';
+import type { Parts } from '../parts.ts';
+import { type SqlResult, sqlResult } from '../sql-result.ts';
+import type { ConnectionState } from './following.ts';
+import type { HeldIds } from './held-ids.ts';
+import type { Answer, Questions } from './questions.ts';
+import type { Sender } from './sender.ts';
+
+export interface UpstreamAnswersParts {
+  readonly heldIds: HeldIds;
+  readonly questions: Questions;
+  readonly sender: Sender;
+  readonly connection: () => ConnectionState;
+}
+
+export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers {
+  const local = localAnswers(parts);
+  const { covers } = parts.core;
+  const { heldIds, questions, sender } = up;
+  /** @throws {TendrilError} `not-covered`, while there is no session. */
+  const checkOnline = (what: string) => {
+    const { online, error } = up.connection();
+    if (!online) throw unreachable(what, error);
+  };
+  const ask = (collection: string | null, text: string, parameters: SqlParameters): Promise<Answer> => {
+    checkOnline(collection === null ? 'the statement' : `this selection of ${collection}`);
+    return questions.ask(collection, text, parameters, (request) => sender.requestInTurn(request));
+  };
+  return {
+    get: async (entry, id, options) => {
+      const { name: collection } = entry.collection;
+      if (options.from !== 'local' && !covers.entity(collection, id)) {
+        checkOnline(`${collection} ${id}`);
+        await new Promise<void>((resolve, reject) => {
+          if (heldIds.want(collection, id, resolve, reject)) sender.request({ kind: 'hold', collection, ids: [id] });
+        });
+      }
+      return local.get(entry, id, options);
+    },
+    query: async (entry, given, parameters = [], options) => {
+      const selection = parts.reader.select(entry, given, parameters);
+      if (options.from === 'local' || covers.selection(entry.collection.name, selection)) {
+        return local.query(entry, given, parameters, options);
+      }
+      const [text, values] = given instanceof Where ? [given.text, given.parameters] : [given, parameters];
+      return inOwnColumns(entry.descriptor.table.columns, await ask(entry.collection.name, text, values));
+    },
+    sql: async (text, parameters = [], options) => {
+      const statement = parts.statements.analyse(text);
+      if (options.from === 'local' && statement.kind === 'select')
+        return parts.statements.select(statement, parameters);
+      if (options.from !== 'local' && !covers.whole(statement.reads)) return decoded(await ask(null, text, parameters));
+      try {
+        return await local.sql(text, parameters, options);
+      } catch (error) {
+        // An id that it names is not held.
+        if (!(error instanceof TendrilError) || error.code !== 'not-covered' || options.from === 'local') throw error;
+        return decoded(await ask(null, text, parameters));
+      }
+    },
+  };
+}
+
+/** What the upstream calls its columns may stand in another order, and lack what only this node has. */
+function inOwnColumns(own: readonly { readonly name: string }[], { columns, rows }: Answer): readonly RawRow[] {
+  const places = own.map(({ name }) => columns.findIndex((column) => column.name === name));
+  return rows.map((row) => places.map((place) => (place < 0 ? null : row[place]!)));
+}
+
+function decoded({ columns, rows, changes }: Answer): SqlResult {
+  const read = (row: Answer['rows'][number]) =>
+    Object.fromEntries(
+      columns.map(({ name, type }, index) => [name, type === null ? row[index] : decodeCell(type, row[index]!)]),
+    );
+  return sqlResult(rows.map(read), changes);
+}
+
+function unreachable(what: string, cause: unknown): TendrilError {
+  const error = notCovered(what, { offline: true });
+  return new TendrilError({
+    code: error.code,
+    problem: `This node does not hold ${what}, and its upstream cannot be reached.`,
+    remedy: "Call reconnect(), or ask what is held with { from: 'local' }.",
+    facts: error.facts,
+    cause,
+  });
+}

@@ -1,0 +1,162 @@
+/**
+ * Serve session: the authority's side of one link, between a connector and the node's feed.
+ *
+ * Invariants
+ *   - the feed hears of a follower only after it was let in, and is closed as its session ends, whoever ends it;
+ *   - steps are said as they come; chunks and answers only while less than LOW_WATER_BYTES wait, a turn for everyone between.
+ */
+import type { FeedSession, Peer, Request } from '../engine/index.ts';
+import { TendrilError } from '../errors.ts';
+import { utf8Length } from '../query/index.ts';
+import { MAX_NAME_BYTES } from '../storage/index.ts';
+import { authorityMachine } from './authority-session.ts';
+import { LOW_WATER_BYTES, PULL_BYTES } from './limits.ts';
+import type { Connector } from './link.ts';
+import type { Hello } from './messages.ts';
+import type { Phase } from './session.ts';
+import { denied, offline } from './session-errors.ts';
+import { type SessionGround, SessionRun } from './session-run.ts';
+
+/** A node that can be followed: every durable one. */
+export interface Authority {
+  readonly follow: (peer: Peer) => FeedSession;
+}
+
+/** Who is asking, as `authenticate` found. */
+export interface Context {
+  /** Stands as author in every operation that the session uploads. */
+  readonly actor: string;
+}
+
+/** Decides on a hello: who it is; null, or a thrown TendrilError, for somebody who is not let in, for good. */
+export type Judge = (hello: Hello) => Context | null | Promise<Context | null>;
+
+export class ServeSession {
+  readonly #authority: Authority;
+  readonly #ground: SessionGround;
+  readonly #judge: Judge;
+  readonly #run: SessionRun<Request>;
+  readonly #ended: (reason: TendrilError) => void;
+  #feed: FeedSession | null = null;
+  #hasMore = false;
+  #isPulling = false;
+
+  /** `ended`: told why it ends; `gone`: its link is closed. Each once. */
+  constructor(
+    authority: Authority,
+    connector: Connector,
+    ground: SessionGround,
+    judge: Judge,
+    told: { readonly ended: (reason: TendrilError) => void; readonly gone: () => void },
+  ) {
+    this.#authority = authority;
+    this.#ground = ground;
+    this.#judge = judge;
+    this.#ended = told.ended;
+    this.#run = new SessionRun(connector, ground, {
+      machine: authorityMachine,
+      greet: () => {},
+      judge: (hello) => this.#decide(hello),
+      welcomed: () => {},
+      deliver: (requests) => this.#deliver(requests),
+      ended: (reason) => this.#end(reason),
+      gone: told.gone,
+      progress: () => this.#pullLater(),
+    });
+  }
+
+  get phase(): Phase {
+    return this.#run.phase;
+  }
+
+  /** Bytes that wait for this follower. */
+  waiting(): number {
+    return this.#run.waiting();
+  }
+
+  /** Says goodbye, and ends when all has left. */
+  close(error: TendrilError | null): void {
+    this.#run.happen({ kind: 'leave', error });
+  }
+
+  #decide(hello: Hello): void {
+    try {
+      const verdict = this.#judge(hello);
+      if (!(verdict instanceof Promise)) this.#admit(verdict);
+      else void verdict.then((context) => this.#admit(context)).catch((error) => this.#reject(error));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #admit(context: Context | null): void {
+    if (this.#run.phase !== 'judging') return;
+    if (context === null) {
+      this.#run.happen({ kind: 'rejected', error: denied(), final: true });
+      return;
+    }
+    checkActor(context);
+    const peer: Peer = {
+      author: context.actor,
+      say: (said) => this.#run.say(said),
+      hasMore: () => {
+        this.#hasMore = true;
+        this.#pullLater();
+      },
+    };
+    this.#run.attempt(() => {
+      this.#feed = this.#authority.follow(peer);
+      this.#run.happen({ kind: 'admitted', welcome: this.#feed.welcome() });
+    });
+  }
+
+  #reject(error: unknown): void {
+    if (error instanceof TendrilError) {
+      this.#run.happen({ kind: 'rejected', error, final: true });
+      return;
+    }
+    this.#ground.onError(error);
+    this.#run.happen({
+      kind: 'rejected',
+      error: offline('The server could not decide whom it lets in.'),
+      final: false,
+    });
+  }
+
+  #deliver(requests: readonly Request[]): void {
+    for (const request of requests) this.#feed?.take(request);
+  }
+
+  #end(reason: TendrilError): void {
+    const feed = this.#feed;
+    this.#feed = null;
+    feed?.close();
+    this.#ended(reason);
+  }
+
+  #pullLater(): void {
+    if (this.#isPulling || !this.#hasMore || this.waiting() >= LOW_WATER_BYTES) return;
+    this.#isPulling = true;
+    this.#ground.scheduler.next(() => {
+      this.#isPulling = false;
+      this.#run.attempt(() => this.#pull());
+    });
+  }
+
+  /** A chunk, or as many small ones as are worth a frame. */
+  #pull(): void {
+    const limit = Math.min(this.waiting() + PULL_BYTES, LOW_WATER_BYTES);
+    while (this.#hasMore && this.#feed !== null && this.waiting() < limit) {
+      const before = this.waiting();
+      this.#hasMore = false;
+      if (this.#feed.pull()) this.#hasMore = true;
+      if (this.waiting() === before) break;
+    }
+    this.#pullLater();
+  }
+}
+
+function checkActor({ actor }: Context): void {
+  if (typeof actor === 'string' && actor !== '' && utf8Length(actor) <= MAX_NAME_BYTES) return;
+  throw new TypeError(`authenticate gave an actor that is no text of 1 to ${MAX_NAME_BYTES} bytes.`);
+}
