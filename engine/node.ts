@@ -23,6 +23,7 @@ import { invalidOption, type NodeOptions } from './open-store.ts';
 import { makeReport, type Report } from './report.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
 import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';
+import type { FeedSession, Peer } from './upstream/stream.ts';
 import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
 
@@ -181,6 +182,16 @@ export class Node {
     driver.backup(path);
   }
 
+  /**
+   * Opens a session for somebody who follows this node, which must be durable. For `net/`, which speaks with the peer.
+   *
+   * @internal
+   */
+  follow(peer: Peer): FeedSession {
+    if (this.#closing !== null) throw closed();
+    return this.#durable('serving others').feed.open(peer);
+  }
+
   report(): Report {
     if (this.#closing !== null) throw closed();
     return makeReport(this.#parts);
@@ -216,6 +227,7 @@ export class Node {
     await queue.drained();
     if (this.#parts.role === 'ephemeral') await this.#parts.replica.close(closed());
     await queue.drained();
+    if (this.#parts.role === 'durable') this.#parts.feed.close();
     reactor.close();
     core.driver.close();
   }

@@ -3,7 +3,7 @@
  *
  * Invariants
  *   - order is kept; what one turn says leaves in one frame, at the end of that turn;
- *   - at most `maxBytes` wait, here and in the link, or one message of any size if nothing waited before it;
+ *   - at most `maxBytes` wait, here and in the link, and beside them one message that is larger than that by itself;
  *   - a link is given another frame only while it has less than LINK_QUEUE_BYTES, so that the rest can still be dropped.
  */
 import type { Scheduler } from '../engine/index.ts';
@@ -35,6 +35,8 @@ export class Outbound {
   #framesBytes = 0;
   /** How many frames of the first turn have left. */
   #left = 0;
+  /** Of the one message that waits and is larger than all the others together may be. */
+  #giantBytes = 0;
   /** Cut off in the middle of a message: nothing that is said now could be understood. */
   #cut = false;
 
@@ -47,11 +49,19 @@ export class Outbound {
     if (this.#cut) return true;
     const { codec, maxBytes, scheduler } = this.#parts;
     const bytes = codec.encodeMessage(message);
-    const waiting = this.waiting();
-    if (waiting > 0 && waiting + bytes.length > maxBytes) return false;
+    if (!this.#hasRoom(bytes.length, maxBytes)) return false;
     this.#turn.push(bytes);
     this.#turnBytes += bytes.length;
     if (this.#turn.length === 1) scheduler.soon(this.#flush);
+    return true;
+  }
+
+  #hasRoom(bytes: number, maxBytes: number): boolean {
+    const waiting = this.waiting();
+    if (waiting <= maxBytes) this.#giantBytes = 0;
+    if (bytes <= maxBytes) return waiting - this.#giantBytes + bytes <= maxBytes;
+    if (this.#giantBytes > 0) return false;
+    this.#giantBytes = bytes;
     return true;
   }
 

@@ -31,7 +31,7 @@ interface StoredCollection {
 /** The collections of a file as it last declared them, by name. */
 export type StoredCollections = ReadonlyMap<string, StoredCollection>;
 
-export const NO_COLLECTIONS: ReadonlyMap<string, never> = new Map();
+export const NO_COLLECTIONS: ReadonlyMap<string, never> = new Map<string, never>();
 
 /**
  * - `present`: the tables and views that the file has.

@@ -8,7 +8,7 @@
  *     well-meaning follower passes) says nothing more: `take` and `pull` throw why.
  */
 import { assert, TendrilError } from '../../errors.ts';
-import { type EntityId, encodeRow, type OperationId, sameBytes } from '../../storage/index.ts';
+import { type EntityId, encodeRow, type OperationId, type Position, sameBytes } from '../../storage/index.ts';
 import { unknownCollection } from '../catalog.ts';
 import type { FeedSession, Part, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
 import { type Answer, Answering, type Ask, Asking } from './answers.ts';
@@ -289,10 +289,10 @@ export class Session implements FeedSession, Follower {
   }
 
   /**
-   * Its answer was lost once. What it touched and this session does not follow comes whole, as it is now, because the
-   * session holds it from now on.
+   * Its answer was lost once. What it touched and this session does not hold comes whole, as it is now, because the
+   * session holds it from now on; a row says itself at which position it stands.
    */
-  #settleAgain({ transaction, operations }: Uploaded, settledAt: number): void {
+  #settleAgain({ transaction, operations }: Uploaded, position: Position): void {
     if (this.#isClosed) return;
     const parts: Part[] = [];
     for (const { operation } of operations) {
@@ -303,8 +303,6 @@ export class Session implements FeedSession, Follower {
       assert(row !== null, 'an entity without the row of its settled operation');
       parts.push({ kind: 'whole', collection: collection.name, row: encodeRow(collection.entry.descriptor, row) });
     }
-    const now = this.#desk.source.position();
-    const position = parts.length > 0 ? now : (settledAt as typeof now);
     this.say({ kind: 'step', position, parts, edges: [], settled: transaction });
   }
 

@@ -18,6 +18,7 @@ import { Session } from './feed-session.ts';
 import { type FeedWork, noFeedWork } from './feed-work.ts';
 import { FollowedCollection } from './followed-collection.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
+import { Quiet } from './quiet.ts';
 import { makeSteps } from './step-maker.ts';
 
 export interface FeedParts {
@@ -61,8 +62,7 @@ export interface FeedReport {
 export function createFeed({ core, reader, queue, source, onError, chunkRows = MAX_CHUNK_ROWS }: FeedParts): Feed {
   const work = noFeedWork();
   const sessions = new Set<Session>();
-  const waiting: (() => void)[] = [];
-  let isTelling = false;
+  const quiet = new Quiet({ isDraining: queue.isDraining, scheduler: core.scheduler, onError });
   let selections = 0;
   const nextSelection = () => ++selections;
   const collections = new Map(
@@ -71,22 +71,6 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
       return [followed.name, followed];
     }),
   );
-  const isBusy = () => isTelling || queue.isDraining();
-  const runWaiting = () => {
-    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
-      try {
-        task();
-      } catch (error) {
-        onError(error);
-      }
-    }
-  };
-  const whenQuiet = (task: () => void) => {
-    if (!isBusy()) return task();
-    waiting.push(task);
-    // A drain that commits nothing tells nothing.
-    if (!isTelling && waiting.length === 1) core.scheduler.soon(runWaiting);
-  };
   const desk: FeedDesk = {
     core,
     reader,
@@ -97,8 +81,8 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
     chunkRows,
     collections,
     uploaders: new Map(),
-    isBusy,
-    whenQuiet,
+    isBusy: quiet.isBusy,
+    whenQuiet: quiet.whenQuiet,
     forget: (session) => void sessions.delete(session as Session),
   };
   const tell = (commits: readonly Commit[], at: number) => {
@@ -115,16 +99,14 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
   };
   return {
     commit: (commits) => {
-      isTelling = true;
-      try {
-        for (let at = 0; at < commits.length; at += 1) tell(commits, at);
-      } catch (error) {
-        // What was read for one may have been for all: nobody is left with half the truth.
-        for (const session of sessions) session.fail(error);
-      } finally {
-        isTelling = false;
-        runWaiting();
-      }
+      quiet.during(() => {
+        try {
+          for (let at = 0; at < commits.length; at += 1) tell(commits, at);
+        } catch (error) {
+          // What was read for one may have been for all: nobody is left with half the truth.
+          for (const session of sessions) session.fail(error);
+        }
+      });
     },
     open: (peer) => {
       const session = new Session(desk, peer);

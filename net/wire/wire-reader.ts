@@ -8,7 +8,7 @@
  *   - its only state is its place: nothing of one frame is left for the next.
  *
  * msgpackr writes the messages but does not read them: whatever its options, bytes may define its records and call its
- * extensions, its place and tables belong to the module, and it loses a U+FEFF that begins a long text.
+ * extensions, its place and tables belong to its module, and without its native part it loses a U+FEFF that begins a text.
  */
 import { type Cell, cellOf } from '../../query/index.ts';
 import { type AnyId, readId } from '../../storage/index.ts';
@@ -134,7 +134,7 @@ export class WireReader {
     return ids;
   }
 
-  /** The elements that follow. */
+  /** How many elements follow; each has a byte at least, so a count that is too high costs nothing. */
   array(maxElements: number): number {
     const token = this.#token();
     if (token >= SMALL_ARRAY && token < SMALL_TEXT) return this.#count(token - SMALL_ARRAY, maxElements);
@@ -187,8 +187,6 @@ export class WireReader {
 
   #count(count: number, limit: number): number {
     if (count > limit) throw new WireLimit(`has ${count} elements, more than ${limit}`);
-    // Each has a byte at least.
-    this.#need(count);
     return count;
   }
 

@@ -1,23 +1,19 @@
 import fc from 'fast-check';
-import { Packr } from 'msgpackr/pack';
 import { describe, expect, test } from 'vitest';
 import type { Step } from '../../engine/index.ts';
 import { TendrilError } from '../../errors.ts';
-import { createCodec, MAX_FRAME_MESSAGES } from '../../net/codec.ts';
+import { createCodec } from '../../net/codec.ts';
 import { MAX_GREETING_FRAME_BYTES } from '../../net/frames.ts';
 import { MAX_CREDENTIAL_BYTES } from '../../net/limits.ts';
 import type { Message } from '../../net/messages.ts';
 import { MAX_FACTS_BYTES, MAX_SENTENCE_BYTES } from '../../net/wire/error-field.ts';
-import { MAX_EDGES, MAX_MESSAGE_BYTES, MAX_TEXT_BYTES } from '../../net/wire/message-field.ts';
-import { MAX_PARAMETERS } from '../../net/wire/value-field.ts';
 import type { SqlInput, SqlParameters } from '../../query/index.ts';
-import { idFrom, MAX_VALUE_BYTES, type NodeId, type Position } from '../../storage/index.ts';
+import { idFrom, type NodeId, type Position } from '../../storage/index.ts';
 import { failureOf } from '../support/failure.ts';
 import { runs, seedFor } from '../support/random.ts';
 import { anyMessage, anyMessageOf, MESSAGE_KINDS } from './messages.ts';
 
 const codec = createCodec();
-const wire = new Packr({ useRecords: false });
 const node = idFrom('node', 'ana') as string as NodeId;
 
 function there(message: Message): Message {
@@ -26,8 +22,8 @@ function there(message: Message): Message {
   return arrived!;
 }
 
-function ask(parameters: SqlParameters, text = 'a = ?'): Message {
-  return { kind: 'ask', request: 1, collection: 'flight', text, parameters };
+function ask(parameters: SqlParameters): Message {
+  return { kind: 'ask', request: 1, collection: 'flight', text: 'a = ?', parameters };
 }
 
 function parametersThere(parameters: SqlParameters): SqlParameters {
@@ -138,7 +134,7 @@ describe('the bytes', () => {
     const operations = Array.from({ length: 5 }, () => new Uint8Array(400_000));
     encodeMessage({ kind: 'upload', transaction: idFrom('t', '1') as never, attempt: 1, operations });
     failureOf(() => encodeMessage(ask([Number.NaN])));
-    expect(decodeMessages(encodeMessage(ask(['x'.repeat(5_000)])))).toEqual([ask(['x'.repeat(5_000)])]);
+    expect(decodeMessages(encodeMessage(ask(['x'.repeat(500)])))).toEqual([ask(['x'.repeat(500)])]);
   });
 });
 
@@ -257,9 +253,11 @@ describe('errors', () => {
   test(`a sentence of ${MAX_SENTENCE_BYTES} bytes stays, one of a byte more is cut between two characters`, () => {
     const longest = 'é'.repeat(MAX_SENTENCE_BYTES / 2);
     expect(errorThere(new TendrilError({ ...failure, problem: longest })).problem).toBe(longest);
-    const cut = errorThere(new TendrilError({ ...failure, problem: `x${longest}` })).problem;
-    expect(cut).toMatch(/^xé+…$/u);
-    expect(Buffer.byteLength(cut)).toBe(MAX_SENTENCE_BYTES);
+    const cut = (problem: string) => errorThere(new TendrilError({ ...failure, problem })).problem;
+    expect(cut(`x${longest}`)).toMatch(/^xé+…$/u);
+    expect(Buffer.byteLength(cut(`x${longest}`))).toBe(MAX_SENTENCE_BYTES);
+    expect(cut(`${longest}x`)).toMatch(/^é+…$/u);
+    expect(Buffer.byteLength(cut(`${longest}x`))).toBe(MAX_SENTENCE_BYTES - 1);
   });
 
   test(`facts of ${MAX_FACTS_BYTES} bytes stay; of more, those that fit`, () => {
@@ -289,62 +287,5 @@ describe('errors', () => {
     for (const greeting of greetings) {
       expect(codec.encodeMessage(greeting).length).toBeLessThan(MAX_GREETING_FRAME_BYTES);
     }
-  });
-});
-
-describe('limits, at which a message still travels and one past which neither side lets it', () => {
-  const step = (edges: number): Message => ({
-    kind: 'step',
-    position: 1 as Position,
-    parts: [],
-    edges: Array.from({ length: edges }, () => ({ selection: 1, entity: null })),
-    settled: null,
-  });
-  /** Written without our checks. */
-  const raw = (parameters: readonly unknown[], text = '') => wire.pack([7, 1, null, text, parameters]);
-
-  test.each<[string, (size: number) => Message, number, (size: number) => Uint8Array]>([
-    [
-      'bytes of statement text',
-      (size) => ask([], 'x'.repeat(size)),
-      MAX_TEXT_BYTES,
-      (size) => raw([], 'x'.repeat(size)),
-    ],
-    ['parameters', (size) => ask(Array(size).fill(1)), MAX_PARAMETERS, (size) => raw(Array(size).fill(1))],
-    ['bytes of a blob', (size) => ask([new Uint8Array(size)]), MAX_VALUE_BYTES, (size) => raw([new Uint8Array(size)])],
-    ['bytes of a text', (size) => ask(['x'.repeat(size)]), MAX_VALUE_BYTES, (size) => raw(['x'.repeat(size)])],
-    ['edges', step, MAX_EDGES, (size) => wire.pack([38, 1, [], Array(size).fill([1, null]), null])],
-  ])('%s', (_, message, limit, bytes) => {
-    expect(() => there(message(limit))).not.toThrow();
-    expect(() => codec.decodeMessages(bytes(limit))).not.toThrow();
-    expect(failureOf(() => codec.encodeMessage(message(limit + 1))).code).toBe('limit-exceeded');
-    expect(failureOf(() => codec.decodeMessages(bytes(limit + 1))).code).toBe('protocol-violation');
-  });
-
-  test('text is measured in bytes of UTF-8', () => {
-    const longest = 'é'.repeat(MAX_TEXT_BYTES / 2);
-    expect(there(ask([], longest))).toMatchObject({ text: longest });
-    expect(failureOf(() => codec.encodeMessage(ask([], `${longest}x`))).code).toBe('limit-exceeded');
-  });
-
-  test(`a message has ${MAX_MESSAGE_BYTES} bytes at most`, () => {
-    const answer = (bytes: number): Message => ({
-      kind: 'answer',
-      request: 1,
-      columns: [{ name: 'x', type: null }],
-      rows: [[new Uint8Array(bytes)]],
-      changes: 0,
-      last: true,
-    });
-    const around = codec.encodeMessage(answer(100_000)).length - 100_000;
-    expect(codec.encodeMessage(answer(MAX_MESSAGE_BYTES - around)).length).toBe(MAX_MESSAGE_BYTES);
-    const error = failureOf(() => codec.encodeMessage(answer(MAX_MESSAGE_BYTES - around + 1)));
-    expect(error).toMatchObject({ code: 'limit-exceeded', facts: { kind: 'answer', limit: MAX_MESSAGE_BYTES } });
-  });
-
-  test(`a frame has ${MAX_FRAME_MESSAGES} messages at most`, () => {
-    const pings = (count: number) => Buffer.alloc(count * 2, Buffer.of(0x91, 68));
-    expect(codec.decodeMessages(pings(MAX_FRAME_MESSAGES))).toHaveLength(MAX_FRAME_MESSAGES);
-    expect(failureOf(() => codec.decodeMessages(pings(MAX_FRAME_MESSAGES + 1))).code).toBe('protocol-violation');
   });
 });

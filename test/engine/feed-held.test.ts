@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MAX_HELD_IDS } from '../../engine/feed/limits.ts';
+import { capacityOf } from '../../engine/live/window.ts';
+import type { Transaction } from '../../engine/write/transaction.ts';
+import { type EntityId, idFrom, memory, type SqliteDriver, type Storage } from '../../storage/index.ts';
+import { codeOf } from '../storage/fixtures.ts';
+import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
+import { randomThing, Thing } from '../support/live-selections.ts';
+import { createRandom } from '../support/random.ts';
+
+const THING = 'thing';
+/** Ascending. */
+const IDS = Array.from({ length: 30 }, (_, at) => idFrom(THING, at)).sort();
+
+let node: FeedNode;
+
+beforeEach(async () => {
+  node = await openFeedNode([Thing], { chunkRows: 4 });
+});
+
+afterEach(() => {
+  node.feed.close();
+  node.core.driver.close();
+});
+
+function write(callback: (tx: Transaction) => void): Promise<void> {
+  return node.transactor.transact((tx) => callback(tx));
+}
+
+async function createThings(count: number, kind = 'red'): Promise<void> {
+  const random = createRandom(1);
+  await write((tx) => {
+    for (let at = 0; at < count; at += 1)
+      tx.create(Thing, { ...randomThing(random), kind, rank: at }, { id: IDS[at]! });
+  });
+}
+
+const stored = (entity: EntityId) => node.core.rows.read(THING, entity);
+
+describe('a held id', () => {
+  test('is answered with its row if there is one, deleted or not, and followed from then on', async () => {
+    await createThings(2);
+    await write((tx) => tx.delete(Thing, IDS[1]!));
+    const ana = node.follow();
+    ana.hold(THING, IDS[0]!, IDS[1]!, IDS[2]!);
+    expect(ana.said('held')).toMatchObject([{ ids: [IDS[0], IDS[1], IDS[2]], rows: [{}, {}], position: 2 }]);
+    await write((tx) => tx.restore(Thing, IDS[1]!));
+    await write((tx) => tx.delete(Thing, IDS[0]!));
+    await write((tx) => tx.create(Thing, { kind: 'new' }, { id: IDS[2]! }));
+    expect(ana.steps.map(({ parts }) => parts.map(({ kind }) => kind))).toEqual([['items'], ['items'], ['whole']]);
+    ana.believe();
+    for (const at of [0, 1, 2]) expect(ana.rowsOf(THING).get(IDS[at]!)).toEqual(stored(IDS[at]!));
+    ana.release(THING, IDS[0]!, IDS[1]!, IDS[2]!, IDS[3]!);
+    expect(ana.said('released')).toHaveLength(1);
+    await write((tx) => tx.update(Thing, IDS[1]!, { rank: 3 }));
+    expect(ana.steps).toHaveLength(3);
+    expect(node.feed.report().held).toBe(0);
+  });
+
+  test('of a collection that the authority has not is answered with nothing', () => {
+    const ana = node.follow();
+    ana.session.take({ kind: 'hold', collection: 'nowhere', ids: [IDS[0]!] });
+    ana.session.take({ kind: 'release', collection: 'nowhere', ids: [IDS[0]!] });
+    expect(ana.heard).toMatchObject([{ kind: 'held', rows: [], ids: [IDS[0]] }, { kind: 'released' }]);
+    expect(node.feed.report().held).toBe(0);
+  });
+
+  test('beyond those that a session may hold ends it; the same id again does not', () => {
+    const ana = node.follow();
+    const ids = Array.from({ length: MAX_HELD_IDS }, (_, at) => `0${String(at).padStart(25, '0')}` as EntityId);
+    ana.hold(THING, ...ids.slice(0, 1_000));
+    ana.session.take({ kind: 'hold', collection: THING, ids });
+    ana.session.take({ kind: 'hold', collection: THING, ids: [ids[0]!] });
+    expect(codeOf(() => ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] }))).toBe('limit-exceeded');
+    expect(node.feed.report().held).toBe(MAX_HELD_IDS);
+  });
+});
+
+describe('a followed window', () => {
+  const limit = 2;
+  const followed = capacityOf(limit);
+
+  test('is its first rows and their slack, and its edge the last of them', async () => {
+    await createThings(30);
+    const ana = node.follow();
+    ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
+    ana.pull().believe();
+    expect(ana.rowsOf(THING).size).toBe(followed);
+    expect(ana.said('chunk').map(({ edge, last }) => [edge, last])).toEqual([
+      [null, false],
+      [null, false],
+      [IDS[followed - 1], true],
+    ]);
+  });
+
+  test('lets go what is pushed out, takes in what follows, and tells of its edge', async () => {
+    await createThings(followed + 2);
+    const ana = node.follow();
+    ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
+    ana.pull();
+    await write((tx) => tx.create(Thing, { rank: -5 }, { id: IDS[29]! }));
+    await write((tx) => tx.delete(Thing, IDS[29]!));
+    await write((tx) => tx.update(Thing, IDS[followed - 1]!, { name: 'other' }));
+    await write((tx) => tx.update(Thing, IDS[0]!, { name: 'other' }));
+    await write((tx) => {
+      tx.delete(Thing, IDS[0]!);
+      tx.delete(Thing, IDS[1]!);
+    });
+    const edge = (at: number | null) => [{ selection: 1, entity: at === null ? null : IDS[at] }];
+    expect(ana.steps.map(({ parts, edges }) => [parts.map(({ kind }) => kind), edges])).toEqual([
+      [['whole', 'leave'], edge(followed - 2)],
+      [['leave', 'whole'], edge(followed - 1)],
+      [['items'], edge(followed - 1)],
+      [['items'], []],
+      [['leave', 'leave', 'whole', 'whole'], edge(null)],
+    ]);
+    ana.believe();
+    expect(ana.rowsOf(THING).size).toBe(followed);
+    for (const [entity, row] of ana.rowsOf(THING)) expect(row).toEqual(stored(entity));
+  });
+
+  test('that cannot be read again ends the sessions that follow it, and no other', async () => {
+    let failure: Error | null = null;
+    const storage: Storage = {
+      open: async () => {
+        const driver = await memory().open();
+        const all: SqliteDriver['all'] = (sql, parameters) => {
+          if (failure !== null && sql.startsWith('SELECT')) throw failure;
+          return driver.all(sql, parameters);
+        };
+        return { ...driver, all };
+      },
+    };
+    node.core.driver.close();
+    node = await openFeedNode([Thing], { storage });
+    await createThings(followed + 10);
+    const [ana, ben] = [node.follow('ana'), node.follow('ben')];
+    ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
+    ben.subscribe(THING, '');
+    for (const follower of [ana, ben]) follower.pull();
+    failure = new Error('the disk is gone');
+    await write((tx) => {
+      for (const entity of IDS.slice(0, followed)) tx.delete(Thing, entity);
+    });
+    failure = null;
+    expect(() => ana.session.pull()).toThrow('the disk is gone');
+    expect(ana.steps).toEqual([]);
+    expect(ben.steps).toMatchObject([{ parts: { length: followed } }]);
+    expect(node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 1 } });
+  });
+
+  test('of no rows follows nothing', async () => {
+    await createThings(3);
+    const ana = node.follow();
+    ana.subscribe(THING, 'LIMIT 0');
+    ana.pull();
+    await write((tx) => tx.update(Thing, IDS[0]!, { rank: 9 }));
+    expect(ana.heard).toMatchObject([{ kind: 'chunk', rows: [], last: true, edge: null }]);
+  });
+});

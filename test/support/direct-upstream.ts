@@ -1,0 +1,75 @@
+/** An upstream without a transport: what is said on one side is heard on the other in a later microtask, in order. */
+import { TendrilError } from '../../errors.ts';
+import type { FeedSession, Peer, Request, Said, Upstream } from '../../engine/upstream/stream.ts';
+import type { Node } from '../../index.ts';
+
+export interface DirectUpstream extends Upstream {
+  /** Breaks the present session. */
+  readonly cut: () => void;
+  /** While true, what is said waits. */
+  hold: boolean;
+}
+
+export function directUpstream(authority: () => Node): DirectUpstream {
+  let cut = () => {};
+  const upstream: DirectUpstream = {
+    name: 'direct',
+    hold: false,
+    cut: () => cut(),
+    connect: (greeting, receiver) => {
+      let session: FeedSession | null = null;
+      let ended = false;
+      let said: Said[] = [];
+      let asked: Request[] = [];
+      const end = (reason: TendrilError) => {
+        if (ended) return;
+        ended = true;
+        session?.close();
+        receiver.ended(reason, false);
+      };
+      cut = () => end(new TendrilError({ code: 'offline', problem: 'The link was cut.', remedy: 'Reconnect.' }));
+      const later = (task: () => void) =>
+        void setImmediate(() => {
+          if (!ended) task();
+        });
+      const deliver = () => {
+        if (upstream.hold) return later(deliver);
+        const messages = said;
+        said = [];
+        if (messages.length > 0) receiver.said(messages);
+      };
+      const pull = () => {
+        if (session?.pull()) later(pull);
+      };
+      const peer: Peer = {
+        author: greeting.author,
+        say: (message) => {
+          said.push(message);
+          if (said.length === 1) later(deliver);
+        },
+        hasMore: () => later(pull),
+      };
+      const take = () => {
+        const requests = asked;
+        asked = [];
+        try {
+          for (const request of requests) session!.take(request);
+        } catch (error) {
+          end(error as TendrilError);
+        }
+      };
+      later(() => {
+        session = authority().follow(peer);
+        receiver.welcomed(session.welcome());
+      });
+      return {
+        send: (request) => {
+          asked.push(request);
+          if (asked.length === 1) later(take);
+        },
+        close: () => later(() => end(new TendrilError({ code: 'closed', problem: 'Closed.', remedy: 'Open.' }))),
+      };
+    },
+  };
+  return upstream;
+}
