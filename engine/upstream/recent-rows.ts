@@ -33,6 +33,7 @@ export class RecentRows implements Snapshots {
   #replaced: Replaced[] = [];
   /** Positions below it can no longer be read at. */
   #floor = 0 as Position;
+  #groupEnd = 0 as Position;
 
   constructor(driver: SqliteDriver, rows: Rows, journal: Journal) {
     this.#driver = driver;
@@ -48,11 +49,13 @@ export class RecentRows implements Snapshots {
     });
   }
 
-  /** After a group's commit: forgets what nobody needs. */
+  /** After a group's commit: forgets what nobody needs. A transaction that began in this very group is not counted yet. */
   trim(isNeeded: boolean, position: Position): void {
+    const before = this.#groupEnd;
+    this.#groupEnd = position;
     if (!isNeeded) {
-      this.#replaced = [];
-      this.#floor = position;
+      this.#replaced = this.#replaced.filter((replaced) => replaced.position > before);
+      this.#floor = before;
     } else if (this.#replaced.length > MAX_UNDO_ROWS) {
       const dropped = this.#replaced.splice(0, this.#replaced.length - MAX_UNDO_ROWS);
       this.#floor = dropped.at(-1)!.position;

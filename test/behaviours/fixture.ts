@@ -32,6 +32,10 @@ export function closingAfterEach(open: OpenNode): OpenNode {
   };
 }
 
+/** Whose log tells what a node has written: its own, or its authority's once all is settled there. */
+export type LogOf = (node: Node) => Promise<Node>;
+export const ownLog: LogOf = async (node) => node;
+
 /** Hands everything that `from` holds to `to`, in order. */
 export async function replicate(from: Node, to: Node): Promise<void> {
   await to.ingest(await operationsOf(from));

@@ -1,9 +1,9 @@
 /** What a transaction promises, on a node of any role that writes. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { idFrom, type Node, type Transaction } from '../../index.ts';
-import { Counter, closingAfterEach, Note, type OpenNode } from './fixture.ts';
+import { Counter, closingAfterEach, type LogOf, Note, type OpenNode, ownLog } from './fixture.ts';
 
-export function describeTransactions(kind: string, openNode: OpenNode): void {
+export function describeTransactions(kind: string, openNode: OpenNode, logOf: LogOf = ownLog): void {
   describe(`transactions (${kind})`, () => {
     const open = closingAfterEach(openNode);
     let node: Node;
@@ -70,7 +70,7 @@ export function describeTransactions(kind: string, openNode: OpenNode): void {
       expect(await node.query(Note)).toMatchObject([{ title: 'shown and kept' }]);
       await node.transact((tx) => tx.create(Note, { title: 'anew' }, { id: given }));
       expect(await node.get(Note, given)).toMatchObject({ title: 'anew' });
-      expect(await node.history(Note, given)).toHaveLength(1);
+      expect(await (await logOf(node)).history(Note, given)).toHaveLength(1);
     });
 
     test('a transaction reads its first snapshot, and its own writes over it, while another commits', async () => {
@@ -179,7 +179,7 @@ export function describeTransactions(kind: string, openNode: OpenNode): void {
     test('an empty transaction makes no operation; many edits of one entity make one', async () => {
       expect(await node.transact(() => 'nothing')).toBe('nothing');
       await node.transact((tx) => tx.delete(Note, tx.create(Note, { title: 'came and went' })));
-      expect(await node.operations()).toEqual([]);
+      expect(await (await logOf(node)).operations()).toEqual([]);
       const id = await node.transact((tx) => {
         const created = tx.create(Note, { title: 'one' });
         tx.update(Note, created, { title: 'two' });
@@ -187,7 +187,7 @@ export function describeTransactions(kind: string, openNode: OpenNode): void {
         return created;
       });
       await node.transact((tx) => tx.update(Note, id, {}));
-      const history = await node.history(Note, id);
+      const history = await (await logOf(node)).history(Note, id);
       expect(history).toHaveLength(1);
       expect(history[0]!.edits).toEqual([
         { kind: 'create' },
@@ -220,7 +220,7 @@ export function describeTransactions(kind: string, openNode: OpenNode): void {
       await node.transact((tx) => tx.delete(Note, id));
       await node.transact((tx) => tx.create(Note, { title: 'third' }, options));
       expect(await node.get(Note, id)).toBeNull();
-      expect(await node.history(Note, id)).toHaveLength(2);
+      expect(await (await logOf(node)).history(Note, id)).toHaveLength(2);
       await node.transact((tx) => tx.create(Note, { title: 'revived' }, { id }));
       expect(await node.get(Note, id)).toMatchObject({ title: 'revived' });
     });
@@ -232,7 +232,7 @@ export function describeTransactions(kind: string, openNode: OpenNode): void {
       await node.transact((tx) => tx.restore(Note, id));
       expect(await node.query(Note, 'stars = 5')).toMatchObject([{ id, title: 'back' }]);
       await node.transact((tx) => tx.restore(Note, id));
-      expect(await node.history(Note, id)).toHaveLength(3);
+      expect(await (await logOf(node)).history(Note, id)).toHaveLength(3);
     });
 
     test('100 concurrent increments by read-modify-write give 100 or conflict, never a silent loss', async () => {
