@@ -24,8 +24,21 @@ export {
   type SqlRow,
   type Transaction,
   type TransactOptions,
+  type Upstream,
+  type UpstreamReport,
 } from './engine/index.ts';
 export { type ErrorCode, type Facts, TendrilError } from './errors.ts';
+export {
+  type Connector,
+  type Credential,
+  inProcess,
+  type Link,
+  type LinkEvents,
+  messagePort,
+  over,
+  type UpstreamOptions,
+  webSocket,
+} from './net/index.ts';
 export { type SqlInput, type SqlParameters, type Where, where } from './query/index.ts';
 export {
   bigint,

@@ -157,11 +157,8 @@ export class SessionRun<Taken> {
     this.#waiting = waiting;
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { state, effects } = next();
-      const isEnding = state.phase === 'closing' && this.#state.phase !== 'closing';
       this.#state = state;
       for (const effect of effects) this.#perform(effect);
-      // Perhaps there is nothing to wait for.
-      if (isEnding) this.#ground.scheduler.soon(this.#progress);
     }
     this.#waiting = null;
   }

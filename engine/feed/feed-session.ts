@@ -149,7 +149,8 @@ export class Session implements FeedSession, Follower {
 
   #takeWaiting(): void {
     try {
-      for (const request of this.#inbox.splice(0)) if (!this.#isClosed) this.#answer(request);
+      // It leaves when it has been answered, so that what comes meanwhile waits behind it.
+      for (; this.#inbox[0] !== undefined; this.#inbox.shift()) this.#answer(this.#inbox[0]);
     } catch (error) {
       // Whoever brought the request has gone: the session ends with the next `pull`.
       this.fail(error);

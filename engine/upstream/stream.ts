@@ -232,7 +232,11 @@ export interface FeedSession {
    * used twice, an unknown kind of thing) throws `protocol-violation`: the session is to be ended with it.
    */
   readonly take: (request: Request) => void;
-  /** Says the next chunk, if there is one. False when there is nothing more to pull until `hasMore` is called again. */
+  /**
+   * Says the next chunk, if there is one. False when there is nothing more to pull until `hasMore` is called again.
+   * Where the session cannot be told the truth any more (the storage failed under an upload), `hasMore` is called and this
+   * throws why, as `take` does: the session is to be ended with it.
+   */
   readonly pull: () => boolean;
   /** Forgets the session. */
   readonly close: () => void;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_HELD_IDS } from '../../engine/feed/limits.ts';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
-import { type EntityId, idFrom, memory, type SqliteDriver, type Storage } from '../../storage/index.ts';
+import { type EntityId, idFrom, memory, type Position, type SqliteDriver, type Storage } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
 import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { randomThing, Thing } from '../support/live-selections.ts';
@@ -117,6 +117,44 @@ describe('a followed window', () => {
     ana.believe();
     expect(ana.rowsOf(THING).size).toBe(followed);
     for (const [entity, row] of ana.rowsOf(THING)) expect(row).toEqual(stored(entity));
+  });
+
+  test('tells a session that is still being hydrated of its edge with the last chunk only', async () => {
+    await createThings(20);
+    const ana = node.follow();
+    ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
+    ana.pull(1);
+    await write((tx) => tx.create(Thing, { rank: -5 }, { id: IDS[29]! }));
+    ana.pull();
+    expect(ana.steps.flatMap(({ edges }) => edges)).toEqual([]);
+    expect(ana.said('chunk').at(-1)).toMatchObject({ last: true, edge: IDS[followed - 2] });
+  });
+
+  test('is filled with rows as they were then, though later transactions of the group changed them', async () => {
+    await createThings(29);
+    const ana = node.follow();
+    ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
+    ana.pull();
+    await Promise.all([
+      write((tx) => {
+        for (const entity of IDS.slice(0, followed)) tx.delete(Thing, entity);
+      }),
+      write((tx) => {
+        tx.delete(Thing, IDS[followed]!);
+        tx.update(Thing, IDS[followed + 1]!, { rank: 1_000 });
+        tx.create(Thing, { rank: -1 }, { id: IDS[29]! });
+      }),
+    ]);
+    for (const position of [2, 3] as Position[]) {
+      ana.believe(position);
+      node.core.readAt(position, [THING], () => {
+        const rows = node.reader.rows(
+          node.reader.select(node.core.catalog.named(THING)!, `ORDER BY rank LIMIT ${followed}`),
+        );
+        expect([...ana.rowsOf(THING).keys()].sort()).toEqual(rows.map(([entity]) => entity).sort());
+        for (const [entity, row] of ana.rowsOf(THING)) expect(row).toEqual(stored(entity));
+      });
+    }
   });
 
   test('that cannot be read again ends the sessions that follow it, and no other', async () => {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_SUBSCRIPTIONS, MAX_WINDOW_LIMIT } from '../../engine/feed/limits.ts';
+import { capacityOf } from '../../engine/live/window.ts';
+import type { Said } from '../../engine/upstream/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { type EntityId, idFrom } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
@@ -89,30 +91,47 @@ describe('a session', () => {
     expect(rest).toEqual(before);
   });
 
-  test('that asks for more while a group is being told is answered after it', async () => {
+  test('that asks for more while a group is being told is answered after it, and told nothing twice', async () => {
     await createThings(3);
-    const ana = node.follow();
-    ana.subscribe(THING, 'kind = ?', ['red']);
-    ana.pull();
-    const { say } = ana;
-    let asked = false;
-    const eager = node.feed.open({
-      ...ana,
+    const heard: Said[] = [];
+    const session = node.feed.open({
+      author: 'ana',
       hasMore: () => undefined,
       say: (said) => {
-        say(said);
-        if (said.kind !== 'step' || asked) return;
-        asked = true;
-        eager.take({ kind: 'hold', collection: THING, ids: [IDS[2]!] });
+        heard.push(said);
+        if (heard.length === 2) session.take({ kind: 'hold', collection: THING, ids: [IDS[2]!] });
       },
     });
-    eager.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] });
+    session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] });
     const group = [
       write((tx) => tx.update(Thing, IDS[0]!, { rank: 7 })),
       write((tx) => tx.update(Thing, IDS[2]!, { rank: 8 })),
     ];
     await Promise.all(group);
-    expect(ana.said('held').map(({ position }) => position)).toEqual([1, 3]);
+    expect(heard).toMatchObject([
+      { kind: 'held', position: 1 },
+      { kind: 'step', position: 2 },
+      { kind: 'held', position: 3 },
+    ]);
+  });
+
+  test('that asks inside a transaction is answered after its group', async () => {
+    await createThings(1);
+    const ana = node.follow();
+    await write((tx) => {
+      tx.update(Thing, IDS[0]!, { rank: 7 });
+      ana.hold(THING, IDS[0]!);
+      expect(ana.heard).toEqual([]);
+    });
+    await expect(
+      write((tx) => {
+        tx.update(Thing, IDS[0]!, { rank: 8 });
+        ana.hold(THING, IDS[0]!);
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
+    expect(ana.said('held').map(({ position }) => position)).toEqual([2, 2]);
+    expect(ana.believe().rowsOf(THING).get(IDS[0]!)).toEqual(stored(IDS[0]!));
   });
 });
 
@@ -300,16 +319,17 @@ describe('a committed transaction', () => {
   });
 
   test('that no reader sees is told to those that follow the row, all the same', async () => {
-    await createThings(1);
+    await createThings(20);
+    const edge = IDS[capacityOf(3) - 1]!;
     const [ana, ben, cem] = [node.follow('ana'), node.follow('ben'), node.follow('cem')];
     ana.subscribe(THING, 'kind = ?', ['red']);
     ben.subscribe(THING, 'ORDER BY rank LIMIT 3');
     cem.subscribe(THING, 'kind = ?', ['blue']);
     for (const follower of [ana, ben, cem]) follower.pull().believe();
-    await write((tx) => tx.update(Thing, IDS[0]!, { kind: 'red' }));
+    await write((tx) => tx.update(Thing, edge, { kind: 'red' }));
     for (const follower of [ana, ben]) {
       expect(follower.steps).toMatchObject([{ parts: [{ kind: 'items' }], edges: [] }]);
-      expect(follower.believe().rowsOf(THING).get(IDS[0]!)).toEqual(stored(IDS[0]!));
+      expect(follower.believe().rowsOf(THING).get(edge)).toEqual(stored(edge));
     }
     expect(cem.steps).toEqual([]);
   });

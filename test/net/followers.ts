@@ -92,6 +92,7 @@ export class RawFollower extends Told {
   readonly messages: Message[] = [];
   isOpen = false;
   isClosed = false;
+  closeCode = 0;
   readonly #codec = createCodec();
   readonly #write = createFrameWriter();
   readonly #read = createFrameReader({ limit: () => MAX_FRAME_BYTES });
@@ -110,7 +111,8 @@ export class RawFollower extends Told {
       this.told();
     });
     this.socket.on('error', () => {});
-    this.socket.on('close', () => {
+    this.socket.on('close', (code) => {
+      this.closeCode = code;
       this.isClosed = true;
       this.told();
     });

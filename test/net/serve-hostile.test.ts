@@ -1,6 +1,7 @@
 /** Followers that are silent, slow, or hostile: each costs its own link, no memory without bound, and nobody else anything. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Scheduler } from '../../engine/index.ts';
 import { TendrilError } from '../../errors.ts';
 import { MAX_FRAME_BYTES, MAX_GREETING_FRAME_BYTES } from '../../net/frames.ts';
 import {
@@ -191,6 +192,8 @@ describe('too much', () => {
     followers[1]!.socket.send(new Uint8Array(0));
     for (let piece = 0; piece < 100; piece += 1) followers[2]!.socket.send(Uint8Array.of(piece), { fin: piece === 99 });
     for (const follower of followers) await follower.closed();
+    // Not data of this kind; and too many pieces.
+    expect(followers.map(({ closeCode }) => closeCode)).toEqual([1003, 1000, 1008]);
     expect(authority.sessions.slice(1).every(({ isClosed }) => isClosed)).toBe(true);
   });
 
@@ -256,6 +259,17 @@ describe('a follower that reads too slowly', () => {
   });
 
   test('is not made chunks or answers for: they are pulled while little waits', async () => {
+    await finish();
+    let turns = 0;
+    const counting: Scheduler = {
+      ...createTestScheduler(),
+      next: (task) => {
+        turns += 1;
+        setImmediate(task);
+      },
+    };
+    await begin({ access: 'open', ports: { scheduler: counting } });
+    peaceful = await new Follower(webSocket(server.url)).welcomed();
     const follower = await stuck();
     const session = authority.sessions[1]!;
     const count = 400;
@@ -263,8 +277,9 @@ describe('a follower that reads too slowly', () => {
     session.peer.hasMore();
     await settled();
     await settled();
-    const waits = session.toPull.length;
-    expect(waits).toBeGreaterThan(0);
+    expect(session.toPull.length).toBeGreaterThan(0);
+    // Nor is it looked after in a hot loop.
+    expect(turns).toBeLessThanOrEqual(count);
     expect(server.report().queuedBytes).toBeLessThan(LOW_WATER_BYTES + 2 * 100_100);
     expect(session.isClosed).toBe(false);
     follower.socket.resume();
@@ -273,11 +288,14 @@ describe('a follower that reads too slowly', () => {
   });
 });
 
-test('a close is bounded, whoever does not read', async () => {
+test.each([0, 12_000_000])('a close is bounded, whoever does not read, with %i bytes waiting', async (bytes) => {
   const follower = await greeted();
   follower.socket.pause();
-  for (let count = 0; count < 3; count += 1) authority.say(step(count, 4_000_000));
+  for (let left = bytes; left > 0; left -= 4_000_000) authority.say(step(left, 4_000_000));
+  const beganMs = performance.now();
   await finish();
+  // Of this machine's time: the deadlines are the test's, and none of ws was waited for.
+  expect(performance.now() - beganMs).toBeLessThan(MAX_CLOSE_MS / 2);
   expect(server.report().sessions).toBe(0);
   follower.socket.terminate();
   await begin();

@@ -50,6 +50,16 @@ describe('in one process', () => {
     expect(served.report()).toMatchObject({ sessions: 0, ended: { closed: 1 } });
   });
 
+  test('at the limit of sessions nobody else is taken', async () => {
+    const upstream = inProcess(fakeAuthority(), { access: 'open', limits: { sessions: 1 } });
+    const follower = await new Follower(upstream).welcomed();
+    expect((await new Follower(upstream).ended()).reason.code).toBe('offline');
+    expect(upstream.report()).toMatchObject({ sessions: 1, ended: { 'limit-exceeded': 1 } });
+    follower.session.close();
+    await follower.ended();
+    expect((await new Follower(upstream).welcomed()).welcomes.length).toBe(1);
+  });
+
   test('an end that is in use is not given twice', async () => {
     const [here, there] = memoryLink();
     serveLink(fakeAuthority(), there, { access: 'open' });

@@ -194,6 +194,7 @@ describe('who is let in', () => {
     const third = new Follower(webSocket(server.url));
     const { reason, final } = await third.ended();
     expect([reason.code, final]).toEqual(['offline', false]);
+    expect(reason.problem).toContain('503');
     followers[0]!.session.close();
     while (server.report().sessions > 1) await soon();
     expect((await joined(server)).ends).toEqual([]);

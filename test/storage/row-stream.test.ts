@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeOperation } from '../../engine/write/merge.ts';
-import { compareText, type SqlValue } from '../../query/index.ts';
+import { type Cell, compareText, type SqlValue } from '../../query/index.ts';
 import {
+  bigint,
+  blob,
+  boolean,
+  collection,
   decodeItems,
   decodeRow,
   describeCollection,
@@ -11,12 +15,19 @@ import {
   encodeRow,
   type Item,
   idFrom,
+  integer as integerProperty,
+  json,
   MAX_VALUE_BYTES,
   type OperationId,
   type Position,
+  type Property,
   readId,
+  real as realProperty,
+  ref,
   type StoredRow,
   sameBytes,
+  text as textProperty,
+  timestamp,
 } from '../../storage/index.ts';
 import { runs, seedFor } from '../support/random.ts';
 import { codeOf, createIds, Everything, Flight, operationWith } from './fixtures.ts';
@@ -196,6 +207,29 @@ describe('a row and its bytes', () => {
   });
 });
 
+describe('a value in another form than that of its type is refused', () => {
+  const base = createIds().operation();
+  const at = '2026-03-01T12:00:00.000Z';
+  test.each<[string, Property, Property, Cell]>([
+    ['a timestamp as text', textProperty(), timestamp(), at],
+    ['a ref as text', textProperty(), ref('flight'), base],
+    ['a text as a timestamp', timestamp(), textProperty(), at],
+    ['a text as a ref', ref('flight'), textProperty(), base],
+    ['a boolean as a greater integer', integerProperty(), boolean(), 2],
+    ['an integer beyond 2^53', bigint(), integerProperty(), 2n ** 60n],
+    ['a real as an integer', integerProperty(), realProperty(), 1],
+    ['an integer as a real', realProperty(), integerProperty(), 1],
+    ['JSON that is none', textProperty(), json(), '{'],
+    ['a blob as text', textProperty(), blob(), 'x'],
+  ])('%s', (_, written, read, cell) => {
+    const describe = (value: Property) => describeCollection(collection('one', { value: value as never }));
+    const row = { head: [base], versions: { base, listed: [] }, deleted: null, asOf: 1 as Position, extra: [] };
+    const bytes = encodeRow(describe(written), { ...row, values: [base, cell] });
+    expect(codeOf(() => decodeRow(describe(written), bytes))).toBe('no error');
+    expect(codeOf(() => decodeRow(describe(read), bytes))).toBe('protocol-violation');
+  });
+});
+
 describe('items and their bytes', () => {
   test('are one to one, and a changed byte is other items or refused', () => {
     const property = fc.property(items, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, place, mask) => {
@@ -206,6 +240,14 @@ describe('items and their bytes', () => {
       expect(sameBytes(encodeItems(decodeItems(bytes)), bytes)).toBe(true);
     });
     fc.assert(property, { seed, numRuns: runs(20_000) });
+  });
+
+  test('with edits that no operation may have, they are refused', () => {
+    const set = (property: string): Edit => ({ kind: 'set', property, value: 1n });
+    for (const edits of [[set('b'), set('a')], [set('a'), set('a')], [set('')]]) {
+      const bytes = encodeItems([{ id: createIds().operation(), edits }]);
+      expect(codeOf(() => decodeItems(bytes))).toBe('protocol-violation');
+    }
   });
 
   test('cut short, with something after them, or not ascending, they are refused', () => {

@@ -9,13 +9,17 @@ export interface DirectUpstream extends Upstream {
   readonly cut: () => void;
   /** While true, what is said waits. */
   hold: boolean;
+  /** Nothing is on its way. */
+  readonly isQuiet: () => boolean;
 }
 
 export function directUpstream(authority: () => Node): DirectUpstream {
   let cut = () => {};
+  let underWay = 0;
   const upstream: DirectUpstream = {
     name: 'direct',
     hold: false,
+    isQuiet: () => underWay === 0,
     cut: () => cut(),
     connect: (greeting, receiver) => {
       let session: FeedSession | null = null;
@@ -29,10 +33,13 @@ export function directUpstream(authority: () => Node): DirectUpstream {
         receiver.ended(reason, false);
       };
       cut = () => end(new TendrilError({ code: 'offline', problem: 'The link was cut.', remedy: 'Reconnect.' }));
-      const later = (task: () => void) =>
-        void setImmediate(() => {
+      const later = (task: () => void) => {
+        underWay += 1;
+        setImmediate(() => {
+          underWay -= 1;
           if (!ended) task();
         });
+      };
       const deliver = () => {
         if (upstream.hold) return later(deliver);
         const messages = said;
