@@ -6,6 +6,9 @@ import { hydrate } from './hydrate.ts';
 import { indexAlone } from './index-alone.ts';
 import { matcher } from './matcher.ts';
 import { memory } from './memory.ts';
+import { coldSync } from './net/cold-sync.ts';
+import { fanOut } from './net/fan-out.ts';
+import { relay } from './net/relay.ts';
 import { reopen } from './reopen.ts';
 import { selections } from './selections.ts';
 import { window } from './window.ts';
@@ -20,4 +23,7 @@ export const BENCHES: readonly Bench[] = [
   reopen,
   matcher,
   memory,
+  relay,
+  coldSync,
+  fanOut,
 ];

@@ -5,5 +5,10 @@ export interface Bench {
   /** One word or two, for `npm run bench -- <name>`. */
   readonly name: string;
   /** Gives each figure when it is measured; `say` tells what is going on meanwhile. */
-  readonly run: (say: (what: string) => void) => AsyncIterable<Figure>;
+  readonly run: (say: (what: string) => void, pace: Pace) => AsyncIterable<Figure>;
+}
+
+/** `isShort`: to see that it runs; its figures are rougher. Those that are short anyway make no difference. */
+export interface Pace {
+  readonly isShort: boolean;
 }

@@ -18,6 +18,8 @@ export interface HandWriter {
   readonly transaction: () => void;
   /** A new row and its operation. */
   readonly create: (flight: NewFlight) => HandId;
+  /** The same under an id that somebody else gave it. */
+  readonly createAs: (id: HandId, flight: NewFlight) => void;
   /** The row as it stands is read first, as whoever writes an undo must. Gives it. */
   readonly update: (id: HandId, column: keyof NewFlight, value: HandValue) => HandRow;
 }
@@ -48,9 +50,7 @@ export function handWriterOver(database: HandDatabase, sample: Sample): HandWrit
   const [begin, end] = [database.prepare('BEGIN IMMEDIATE'), database.prepare('COMMIT')];
   const insertTransaction = inserter(database, 'tendril_transaction', sample.create.transaction, ['position', 'tx']);
   const insertOutcome = inserter(database, 'tendril_outcome', sample.create.outcome, ['tx', 'position']);
-  const insertRow = inserter(database, '_flight', sample.create.row, [
-    ...['id', 'origin', 'destination', 'departs', 'distance', 'delay', '_head', '_asOf'],
-  ]);
+  const insertRow = inserter(database, '_flight', sample.create.row, ROW_COLUMNS);
   const created = operationInserter(database, sample.create);
   const updated = operationInserter(database, sample.update);
   const read = database.prepare('SELECT * FROM _flight WHERE id = ?');
@@ -63,6 +63,11 @@ export function handWriterOver(database: HandDatabase, sample: Sample): HandWrit
   const ids = countedIds();
   let position = 0;
   let ordinal = 0;
+  const createAs = (id: HandId, flight: NewFlight) => {
+    const operation = ids.next().bytes;
+    insertRow(id.text, ...cellsOf(flight), operation, position);
+    created(position, ordinal++, operation, id.bytes);
+  };
 
   return {
     database,
@@ -79,12 +84,11 @@ export function handWriterOver(database: HandDatabase, sample: Sample): HandWrit
       insertOutcome(bytes, position);
     },
     create: (flight) => {
-      const [id, operation] = [ids.next(), ids.next().bytes];
-      const { origin, destination, departs, distance, delay } = flight;
-      insertRow(id.text, origin, destination, departs.toISOString(), distance, delay, operation, position);
-      created(position, ordinal++, operation, id.bytes);
+      const id = ids.next();
+      createAs(id, flight);
       return id;
     },
+    createAs,
     update: (id, column, value) => {
       const before = read.get(id.text) as HandRow;
       const operation = ids.next().bytes;
@@ -93,6 +97,32 @@ export function handWriterOver(database: HandDatabase, sample: Sample): HandWrit
       return before;
     },
   };
+}
+
+/** The row alone, as who follows keeps it; its log is the server's. */
+export interface HandKeeper {
+  readonly database: HandDatabase;
+  readonly insert: (id: HandId, flight: NewFlight) => void;
+}
+
+export function createHandKeeper(path: string, sample: Sample): HandKeeper {
+  const database = openByHand(path);
+  for (const statement of sample.schema) database.exec(statement);
+  const insertRow = inserter(database, '_flight', sample.create.row, ROW_COLUMNS);
+  let position = 0;
+  return {
+    database,
+    insert: (id, flight) => {
+      position += 1;
+      insertRow(id.text, ...cellsOf(flight), id.bytes, position);
+    },
+  };
+}
+
+const ROW_COLUMNS = ['id', 'origin', 'destination', 'departs', 'distance', 'delay', '_head', '_asOf'];
+
+function cellsOf({ origin, destination, departs, distance, delay }: NewFlight): HandValue[] {
+  return [origin, destination, departs.toISOString(), distance, delay];
 }
 
 type Insert = (...varying: HandValue[]) => void;
@@ -126,7 +156,7 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const COUNTER_BITS = 30;
 
 /** Valid ids in ascending order, as a mint gives them, at the price of a counter. */
-function countedIds(): { readonly next: () => HandId } {
+export function countedIds(): { readonly next: () => HandId } {
   const prefix = readId(Buffer.alloc(ID_BYTES, 1), 0).slice(0, -COUNTER_BITS / 5);
   const first = Buffer.alloc(ID_BYTES, 1).readUInt32BE(ID_BYTES - 4) & ~(2 ** COUNTER_BITS - 1);
   let count = 0;

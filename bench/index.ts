@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- name ...] [--baseline]`: every figure beside its limit, measured in the same run (see README.md).
+ * `npm run bench [-- name ...] [--short] [--baseline]`: every figure beside its limit, measured in the same run (see README.md).
  *
  * Prints the table, writes bench/results.json, and with `--baseline` bench/baseline.json as well. Ends with 0 when
  * every bench ran to its end, whatever the table says about reach.
@@ -25,10 +25,15 @@ interface Results {
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { child: { type: 'string' }, baseline: { type: 'boolean', default: false } },
+  options: {
+    child: { type: 'string' },
+    baseline: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+  },
 });
+const pace = { isShort: options.short };
 const child = BENCHES.find((bench) => bench.name === options.child);
-if (child) await runAsChild(child);
+if (child) await runAsChild(child, pace);
 else await runAll();
 
 async function runAll(): Promise<void> {
@@ -42,7 +47,7 @@ async function runAll(): Promise<void> {
   for (const [place, bench] of chosen.entries()) {
     const title = `${place + 1}/${chosen.length} ${bench.name}`;
     tell(title);
-    await runApart(PROGRAM, bench, {
+    await runApart(PROGRAM, bench, pace, {
       figure: (figure) => figures.push(figure),
       said: (what) => tell(`${title}: ${what}`),
     }).catch((error: Error) => {

@@ -6,23 +6,25 @@
  *   - at most `maxBytes` wait, here and in the link, and beside them one message that is larger than that by itself;
  *   - a link is given another frame only while it has less than LINK_QUEUE_BYTES, so that the rest can still be dropped.
  */
-import type { Scheduler } from '../engine/index.ts';
 import type { Codec } from './codec.ts';
 import type { FrameWriter } from './frames.ts';
 import { LINK_QUEUE_BYTES } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Message } from './messages.ts';
 import type { Traffic } from './traffic.ts';
+import type { AtTurnEnd } from './turn-end.ts';
 
 export interface OutboundParts {
   readonly codec: Codec;
   readonly write: FrameWriter;
-  readonly scheduler: Scheduler;
+  readonly atTurnEnd: AtTurnEnd;
   readonly traffic: Traffic;
   readonly maxBytes: number;
   readonly link: () => Link;
   /** Something left: `waiting` may be less. */
   readonly progress: () => void;
+  /** The link threw, which it never should. */
+  readonly failed: (error: unknown) => void;
 }
 
 export class Outbound {
@@ -47,12 +49,12 @@ export class Outbound {
   /** False if it may not wait any more: it is not taken. @throws {TendrilError} what the codec throws. */
   say(message: Message): boolean {
     if (this.#cut) return true;
-    const { codec, maxBytes, scheduler } = this.#parts;
+    const { codec, maxBytes, atTurnEnd } = this.#parts;
     const bytes = codec.encodeMessage(message);
     if (!this.#hasRoom(bytes.length, maxBytes)) return false;
     this.#turn.push(bytes);
     this.#turnBytes += bytes.length;
-    if (this.#turn.length === 1) scheduler.soon(this.#flush);
+    if (this.#turn.length === 1) atTurnEnd(this.#flush);
     return true;
   }
 
@@ -73,7 +75,7 @@ export class Outbound {
   /** Gives the link what it can take. */
   readonly pump = (): void => {
     const link = this.#parts.link();
-    const { traffic, progress } = this.#parts;
+    const { traffic, progress, failed } = this.#parts;
     while (this.#turns.length > 0 && link.queued() < LINK_QUEUE_BYTES) {
       const frames = this.#turns[0]!;
       const frame = frames[this.#left]!;
@@ -85,7 +87,12 @@ export class Outbound {
       }
       traffic.framesSent += 1;
       traffic.bytesSent += frame.length;
-      link.send(frame);
+      try {
+        link.send(frame);
+      } catch (error) {
+        failed(error);
+        return;
+      }
     }
     progress();
   };

@@ -17,6 +17,7 @@ import { type Authority, type Context, type Judge, ServeSession } from './serve-
 import { tooMany } from './session-errors.ts';
 import type { SessionGround } from './session-run.ts';
 import { createTraffic, type Traffic } from './traffic.ts';
+import { createTurnEnd } from './turn-end.ts';
 
 export interface ServingOptions {
   readonly limits?: {
@@ -70,11 +71,13 @@ export class Serving {
     this.#authority = authority;
     this.#maxSessions = checkedLimit('limits.sessions', limits.sessions ?? MAX_SESSIONS);
     this.#codec = createCodec();
+    const { scheduler = systemScheduler } = ports;
     this.#ground = {
       codec: this.#codec,
       write: createFrameWriter(),
       traffic: createTraffic(),
-      scheduler: ports.scheduler ?? systemScheduler,
+      scheduler,
+      atTurnEnd: createTurnEnd(scheduler),
       maxQueueBytes: checkedLimit('limits.queueBytes', limits.queueBytes ?? MAX_QUEUE_BYTES),
       onError,
     };

@@ -25,6 +25,7 @@ import {
 } from './session.ts';
 import { offline, tooSlow } from './session-errors.ts';
 import type { Traffic } from './traffic.ts';
+import type { AtTurnEnd } from './turn-end.ts';
 
 /** What sessions of one server, or of one upstream, share. */
 export interface SessionGround {
@@ -32,6 +33,7 @@ export interface SessionGround {
   readonly write: FrameWriter;
   readonly traffic: Traffic;
   readonly scheduler: Scheduler;
+  readonly atTurnEnd: AtTurnEnd;
   readonly maxQueueBytes: number;
   /** Gets what callbacks throw that is no TendrilError: a mistake of the program, not of the peer. */
   readonly onError: (error: unknown) => void;
@@ -74,9 +76,13 @@ export class SessionRun<Taken> {
     this.#role = role;
     this.#ground = ground;
     this.#name = connector.name;
-    const { codec, write, scheduler, traffic, maxQueueBytes: maxBytes } = ground;
-    const link = () => this.#link;
-    this.#outbound = new Outbound({ codec, write, scheduler, traffic, maxBytes, link, progress: this.#progress });
+    const { codec, write, atTurnEnd, traffic, maxQueueBytes: maxBytes } = ground;
+    this.#outbound = new Outbound({
+      ...{ codec, write, atTurnEnd, traffic, maxBytes },
+      link: () => this.#link,
+      progress: this.#progress,
+      failed: (error) => this.happenSoon({ kind: 'lost', error: offline(`The link to ${this.#name} failed.`, error) }),
+    });
     this.#arm(MAX_OPENING_MS);
     this.#connect(connector);
   }

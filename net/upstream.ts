@@ -11,6 +11,7 @@ import { type Hello, PROTOCOL_VERSION } from './messages.ts';
 import { offline } from './session-errors.ts';
 import { type SessionGround, SessionRun } from './session-run.ts';
 import { createTraffic } from './traffic.ts';
+import { createTurnEnd } from './turn-end.ts';
 
 /** What proves to the server who is asking: a text, or what gives one whenever a session begins. */
 export type Credential = string | (() => string | Promise<string>);
@@ -32,7 +33,13 @@ export function over(connector: Connector, { credential }: UpstreamOptions = {})
     name: connector.name,
     connect: (greeting, receiver, { scheduler }) => {
       // What the engine throws, against its contract, stands as the cause in the end that it is told.
-      const ground = { ...shared, scheduler, maxQueueBytes: MAX_UPLOAD_QUEUE_BYTES, onError: () => {} };
+      const ground = {
+        ...shared,
+        scheduler,
+        atTurnEnd: createTurnEnd(scheduler),
+        maxQueueBytes: MAX_UPLOAD_QUEUE_BYTES,
+        onError: () => {},
+      };
       return follow(connector, ground, greeting, receiver, credential);
     },
   };

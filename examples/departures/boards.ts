@@ -1,8 +1,8 @@
-/** The live boards: what each asks, and how its rows look in a terminal. */
+/** The boards: what each asks, and how its rows look in a terminal. */
 import type { LiveQuery, Node, SqlInput } from '../../index.ts';
 import { Flight } from './collections.ts';
 
-interface Question {
+export interface Board {
   readonly title: string;
   readonly where: string;
   /** Without the id, which ends every order. */
@@ -12,11 +12,7 @@ interface Question {
   readonly parameters: readonly SqlInput[];
 }
 
-export interface Board extends Question {
-  readonly live: LiveQuery<Flight>;
-}
-
-const QUESTIONS: readonly Question[] = [
+export const BOARDS: readonly Board[] = [
   { title: 'Departures of ORD', where: 'origin = ?', orderBy: 'departs DESC', limit: 8, parameters: ['ORD'] },
   { title: 'The ten worst delays', where: 'delay NOTNULL', orderBy: 'delay DESC', limit: 10, parameters: [] },
   {
@@ -38,11 +34,8 @@ const QUESTIONS: readonly Question[] = [
 /** More rows than this are counted, not drawn. */
 const ROWS_DRAWN = 10;
 
-export function openBoards(node: Node): readonly Board[] {
-  return QUESTIONS.map((question) => ({
-    ...question,
-    live: node.live(Flight, selectionOf(question), question.parameters),
-  }));
+export function openBoard(node: Node, board: Board): LiveQuery<Flight> {
+  return node.live(Flight, selectionOf(board), board.parameters);
 }
 
 /** The rows as SQLite gives them, from a statement of its own. */
@@ -50,19 +43,21 @@ export async function askAfresh(node: Node, { where, orderBy, limit, parameters 
   return node.sql(`SELECT * FROM flight WHERE ${where} ORDER BY ${orderBy}, id LIMIT ${limit}`, parameters);
 }
 
-function selectionOf({ where, orderBy, limit }: Question): string {
+export function selectionOf({ where, orderBy, limit }: Board): string {
   return `${where} ORDER BY ${orderBy} LIMIT ${limit}`;
 }
 
-export function drawBoard(board: Board): string {
-  const rows = board.live.rows.slice(0, ROWS_DRAWN).map(drawFlight);
-  const hidden = board.live.rows.length - rows.length;
-  if (hidden > 0) rows.push(`  ... and ${hidden} more`);
-  return [`${board.title}   [${selectionOf(board)}]`, ...rows].join('\n');
+export function drawBoard(board: Board, rows: readonly Flight[]): string {
+  const lines = rows.slice(0, ROWS_DRAWN).map(drawFlight);
+  const hidden = rows.length - lines.length;
+  if (hidden > 0) lines.push(`  ... and ${hidden} more`);
+  return [`${board.title}   [${selectionOf(board)}]`, ...lines].join('\n');
 }
 
 function drawFlight(flight: Flight): string {
   const when = flight.departs.toISOString().slice(0, 16).replace('T', ' ');
   const where = `${flight.origin} > ${flight.destination} ${flight.destinationName ?? ''}`.slice(0, 44).padEnd(44);
-  return `  ${when}  ${where} ${String(flight.distance).padStart(5)} mi ${String(flight.delay ?? '').padStart(5)} min`;
+  const delay = `${String(flight.delay ?? '').padStart(5)} min`;
+  const edited = flight.writtenBy === 'desk' ? '  desk' : '';
+  return `  ${when}  ${where} ${String(flight.distance).padStart(5)} mi ${delay}${edited}`;
 }

@@ -22,6 +22,9 @@ export const Flight = collection(
     departs: timestamp(),
     distance: integer(),
     delay: integer().optional(),
+    /** Who wrote it last, and when, in milliseconds since 1970: so whoever is told can measure how long that took. */
+    writtenBy: text('server', 'desk'),
+    writtenAt: real(),
   },
   { indexes: [['origin', 'departs'], ['delay']] },
 );

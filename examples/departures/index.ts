@@ -1,28 +1,30 @@
 /**
- * Departures: real flights are written into one durable Node while live boards follow them.
+ * Departures: three processes, one system. This one is the server: a durable Node into which real flights are written. It
+ * starts two board processes, which follow it over WebSocket: the hall shows, the desk edits delays as well.
  *
  *     npm run demo                          50,000 flights in about a minute
  *     npm run demo -- --flights 3000000     all of them, as fast as they go
  *
- * Ends by checking every board against the same SQL run fresh; the exit code is 0 only if all are equal.
+ * Ends by comparing every board of both with the server's SQL; the exit code is 0 only if all are equal.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { parseArgs } from 'node:util';
 import { sqliteFile } from '../../bindings/node/index.ts';
-import { idFrom, Node } from '../../index.ts';
-import { askAfresh, type Board, drawBoard, openBoards } from './boards.ts';
+import { serve } from '../../bindings/server/index.ts';
+import { Node } from '../../index.ts';
+import { BoardHost } from './board-host.ts';
+import { BOARDS, drawBoard } from './boards.ts';
+import { compare } from './check.ts';
 import { Airport, Flight } from './collections.ts';
-import { Latencies } from './latency.ts';
+import { feedFlights, importAirports } from './feed.ts';
+import { nowMs, percentile } from './latency.ts';
 import { Screen } from './screen.ts';
-import { type FlightRecord, readAirports, readFlights } from './source.ts';
 
 const DEFAULT_FLIGHTS = 50_000;
 /** Flights a second, so that the default run can be watched; 0 is as fast as they go. */
 const WATCHABLE_RATE = 1_000;
-/** Flights between two looks at the clock and the screen. */
-const BURST = 50;
 
 const { values } = parseArgs({
   options: { flights: { type: 'string' }, rate: { type: 'string' }, file: { type: 'string' } },
@@ -37,88 +39,59 @@ const node = await Node.open({
   collections: [Airport, Flight],
   storage: sqliteFile(values.file ?? join(folder, 'departures.db')),
 });
+const server = await serve(node, { access: 'open' });
+const hall = new BoardHost('hall', server.url);
+const desk = new BoardHost('desk', server.url);
 try {
-  const names = await importAirports();
-  const boards = openBoards(node);
-  const latencies = new Latencies();
-  const lastWrite = followLatency(boards, latencies);
-  const seconds = await feed(names, boards, lastWrite);
-  for (const board of boards) screen.line(`${drawBoard(board)}\n`);
-  reportFigures(seconds, latencies);
-  process.exitCode = (await allEqual(boards)) ? 0 : 1;
+  const names = await importAirports(node);
+  screen.line(`${names.size.toLocaleString('en')} airports in one transaction`);
+  await Promise.all([hall.ready(), desk.ready()]);
+  screen.line(`two board processes follow ${server.url}`);
+  await Promise.race([writeFlights(names), hall.failed, desk.failed]);
+  process.exitCode = (await endEqual()) ? 0 : 1;
 } finally {
+  await Promise.all([hall.end(), desk.end()]);
+  await server.close();
   await node.close();
   await rm(folder, { recursive: true });
 }
 
-/** One transaction; natural keys make it safe to repeat. */
-async function importAirports(): Promise<ReadonlyMap<string, string>> {
-  const airports = await readAirports();
-  await node.transact((tx) => {
-    for (const { city, state, ...airport } of airports) {
-      const place = { city: city || null, state: state || null };
-      tx.create(Airport, { ...airport, ...place }, { id: idFrom('airport', airport.iata), ifAbsent: true });
-    }
+async function writeFlights(names: ReadonlyMap<string, string>): Promise<void> {
+  const startedAt = nowMs();
+  const seconds = () => (nowMs() - startedAt) / 1_000;
+  await feedFlights(node, names, { total, rate }, (done) => {
+    const label = `flights, ${Math.round(done / seconds()).toLocaleString('en')} a second`;
+    screen.progress(done, total, label, () => hall.drawing);
   });
-  screen.line(`${airports.length.toLocaleString('en')} airports in one transaction`);
-  return new Map(airports.map(({ iata, name }) => [iata, name]));
-}
-
-/** Measures from the end of a transaction's callback, before its fsync, to the callback of each board it concerns. */
-function followLatency(boards: readonly Board[], latencies: Latencies): { writtenAt: number } {
-  const lastWrite = { writtenAt: 0 };
-  for (const board of boards) board.live.onChange(() => latencies.add(performance.now() - lastWrite.writtenAt));
-  return lastWrite;
-}
-
-/** One transaction a flight; a burst at a time shares an fsync, as concurrent requests of a server would. */
-async function feed(
-  names: ReadonlyMap<string, string>,
-  boards: readonly Board[],
-  lastWrite: { writtenAt: number },
-): Promise<number> {
-  const startedAt = performance.now();
-  let burst: Promise<unknown>[] = [];
-  let done = 0;
-  for await (const flight of readFlights(total)) {
-    burst.push(writeFlight(flight, names, lastWrite));
-    done++;
-    if (burst.length < BURST && done < total) continue;
-    await Promise.all(burst);
-    burst = [];
-    const elapsedMs = performance.now() - startedAt;
-    const label = `flights, ${Math.round((done * 1_000) / elapsedMs).toLocaleString('en')} a second`;
-    screen.progress(done, total, label, () => boards.map(drawBoard).join('\n\n'));
-    const aheadMs = rate === 0 ? 0 : (done * 1_000) / rate - elapsedMs;
-    if (aheadMs > 0) await new Promise((resume) => setTimeout(resume, aheadMs));
-  }
-  return (performance.now() - startedAt) / 1_000;
-}
-
-function writeFlight(flight: FlightRecord, names: ReadonlyMap<string, string>, lastWrite: { writtenAt: number }) {
-  const destinationName = names.get(flight.destination) ?? null;
-  const airport = idFrom('airport', flight.origin);
-  return node.transact((tx) => {
-    tx.create(Flight, { ...flight, destinationName, airport });
-    lastWrite.writtenAt = performance.now();
-  });
-}
-
-function reportFigures(seconds: number, latencies: Latencies): void {
   const { driver } = node.report();
-  const [p50, p99] = [latencies.percentile(0.5).toFixed(2), latencies.percentile(0.99).toFixed(2)];
-  screen.line(`${total.toLocaleString('en')} flights in ${seconds.toFixed(1)} s on ${driver.name} (${driver.kind})`);
-  screen.line(`commit to callback: p50 ${p50} ms, p99 ${p99} ms over ${latencies.count.toLocaleString('en')} changes`);
+  const written = `${total.toLocaleString('en')} flights in ${seconds().toFixed(1)} s`;
+  screen.line(`${written} on ${driver.name} (${driver.kind})`);
 }
 
-/** Runs every board's SQL afresh and compares, row by row. */
-async function allEqual(boards: readonly Board[]): Promise<boolean> {
-  let equal = true;
-  for (const board of boards) {
-    const fresh = await askAfresh(node, board);
-    const same = isDeepStrictEqual([...board.live.rows], [...fresh]);
-    screen.line(`${same ? 'equal    ' : 'DIFFERENT'}  ${board.title}: ${fresh.length} rows`);
-    equal &&= same;
+/** Lets everybody come to rest, then compares. True if all boards are equal. */
+async function endEqual(): Promise<boolean> {
+  const edits = await desk.rest();
+  const outcomes = await Promise.all([hall.show(), desk.show()]);
+  for (const [index, board] of BOARDS.entries()) screen.line(`\n${drawBoard(board, outcomes[0].rows[index] ?? [])}`);
+  reportFigures(
+    edits,
+    outcomes.flatMap(({ latencies }) => latencies),
+  );
+  let isEqual = true;
+  for (const [index, { name }] of [hall, desk].entries()) {
+    for (const board of await compare(node, outcomes[index]!)) {
+      screen.line(`${board.isEqual ? 'equal    ' : 'DIFFERENT'}  ${name}: ${board.title}: ${board.rows} rows`);
+      isEqual &&= board.isEqual;
+    }
   }
-  return equal;
+  return isEqual;
+}
+
+function reportFigures(edits: number, latencies: readonly number[]): void {
+  const { framesSent, bytesSent } = server.report().traffic;
+  const [p50, p99] = [percentile(latencies, 0.5).toFixed(2), percentile(latencies, 0.99).toFixed(2)];
+  const sent = `${framesSent.toLocaleString('en')} frames, ${bytesSent.toLocaleString('en')} bytes sent to both`;
+  screen.line(`\n${edits.toLocaleString('en')} delays edited at the desk; ${sent}`);
+  const changes = `${latencies.length.toLocaleString('en')} changes`;
+  screen.line(`commit to callback in another process: p50 ${p50} ms, p99 ${p99} ms over ${changes}`);
 }

@@ -1,18 +1,26 @@
-/** Durations, and the share of them below which a reader finds 50 or 99 of 100. */
-export class Latencies {
-  readonly #milliseconds: number[] = [];
+/** How long news take: from the write, in one process, to the callback that shows it, in another. */
+import type { LiveQuery } from '../../index.ts';
+import type { Flight } from './collections.ts';
 
-  add(milliseconds: number): void {
-    this.#milliseconds.push(milliseconds);
-  }
+/** Milliseconds since 1970 with fractions, the same in all processes of a machine. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
 
-  /** `share` in 0..1, by nearest rank; NaN when nothing was measured. */
-  percentile(share: number): number {
-    const sorted = this.#milliseconds.toSorted((a, b) => a - b);
-    return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-  }
+/** Adds to `latencies` whenever `live` is told of what `self` has not written. A window that refills shows older rows: no news. */
+export function measureNews(live: LiveQuery<Flight>, self: string, latencies: number[]): void {
+  const newest = { server: nowMs(), desk: nowMs() };
+  live.onChange(({ added, updated }) => {
+    for (const { row } of [...added, ...updated]) {
+      if (row.writtenBy === self || row.writtenAt <= newest[row.writtenBy]) continue;
+      newest[row.writtenBy] = row.writtenAt;
+      latencies.push(nowMs() - row.writtenAt);
+    }
+  });
+}
 
-  get count(): number {
-    return this.#milliseconds.length;
-  }
+/** The duration below which a `share` (0 to 1) of them lies, by nearest rank; NaN when nothing was measured. */
+export function percentile(milliseconds: readonly number[], share: number): number {
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }

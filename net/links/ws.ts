@@ -17,6 +17,11 @@ import type { Connector, Link, LinkEvents } from '../link.ts';
 export const MAX_GREETING_BYTES = MAX_GREETING_FRAME_BYTES + 1_024;
 /** Pieces that one message may come in: ours come in one. */
 const MAX_FRAGMENTS = 64;
+/**
+ * A frame below it counts as taken by the system when nothing was before it: it nearly always is, and to be told so by
+ * each of 1,000 sockets costs more than the frame. Where it is not, the next frame finds out.
+ */
+const SMALL_BYTES = 8 * 1_024;
 const NORMAL = 1000;
 const NOT_TEXT = 1003;
 
@@ -99,7 +104,9 @@ function linkOver(socket: WebSocket, events: LinkEvents, scheduler: Scheduler): 
     phase = 'over';
     events.closed(reason);
   };
+  let waiting = 0;
   const taken = () => {
+    waiting -= 1;
     if (phase === 'open') events.drained();
   };
   socket.on('error', ({ message }) => finish(message));
@@ -117,12 +124,19 @@ function linkOver(socket: WebSocket, events: LinkEvents, scheduler: Scheduler): 
   else socket.on('open', open);
   return {
     send: (frame) => {
-      if (phase === 'open') socket.send(frame, taken);
+      if (phase !== 'open') return;
+      if (frame.length < SMALL_BYTES && socket.bufferedAmount === 0) {
+        socket.send(frame);
+        return;
+      }
+      waiting += 1;
+      socket.send(frame, taken);
     },
-    queued: () => socket.bufferedAmount,
+    queued: () => (waiting === 0 ? 0 : socket.bufferedAmount),
     close: (reason) => {
       // Behind what a slow reader has not taken, a goodbye would wait as long as that.
-      if (phase === 'open' && socket.bufferedAmount === 0) socket.close(NORMAL, reason.slice(0, MAX_REASON_CHARACTERS));
+      if (phase === 'open' && socket.bufferedAmount < 2 * SMALL_BYTES)
+        socket.close(NORMAL, reason.slice(0, MAX_REASON_CHARACTERS));
       else socket.terminate();
     },
   };

@@ -7,6 +7,7 @@ import { LINK_QUEUE_BYTES } from '../../net/limits.ts';
 import type { Link } from '../../net/link.ts';
 import { Outbound } from '../../net/outbound.ts';
 import { createTraffic } from '../../net/traffic.ts';
+import { createTurnEnd } from '../../net/turn-end.ts';
 import { chunk, step } from './fake-authority.ts';
 import { HandLink } from './hand-link.ts';
 
@@ -21,13 +22,14 @@ function begin(maxBytes: number) {
   const outbound: Outbound = new Outbound({
     codec,
     write: createFrameWriter(),
-    scheduler: systemScheduler,
+    atTurnEnd: createTurnEnd(systemScheduler),
     traffic: createTraffic(),
     maxBytes,
     link: () => link,
     progress: () => {
       progress += 1;
     },
+    failed: () => {},
   });
   const sizeOf = (bytes: number) => codec.encodeMessage(chunk(1, bytes)).length;
   return { hand, outbound, sizeOf, progress: () => progress };

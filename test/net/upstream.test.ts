@@ -210,6 +210,18 @@ test('a link that is lost ends it at once, and a connector that throws is one th
   expect(ends.map(({ reason, final }) => [reason.code, final])).toEqual([['offline', false]]);
 });
 
+test('a link that throws as it sends is one that is lost', async () => {
+  const { hand, told, session } = await welcomed();
+  Object.defineProperty(hand, 'sent', {
+    get: () => {
+      throw new RangeError('no');
+    },
+  });
+  session.send(subscribe(1));
+  await turn();
+  expect(told.ends.map(({ reason, final }) => [reason.code, final])).toEqual([['offline', false]]);
+});
+
 test('a whole outbox may wait, and what is past it ends the session without calling back inside `send`', async () => {
   const { hand, told, session } = await welcomed();
   hand.isFree = false;

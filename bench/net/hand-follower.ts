@@ -1,0 +1,56 @@
+/** What one would write to follow flights and to write some: a socket, and the rows in SQLite. */
+import { WebSocket } from 'ws';
+import { createHandKeeper, type HandId, type HandKeeper } from '../by-hand.ts';
+import type { NewFlight } from '../flights.ts';
+import type { Sample } from '../sample.ts';
+import { type FlightMessage, type FlightsMessage, flightOf, messageOf, pack, unpack } from './hand-messages.ts';
+
+export interface HandFollower {
+  readonly keeper: HandKeeper;
+  /** Written here at once, and sent with what else is written in this turn. */
+  readonly write: (id: HandId, flight: NewFlight) => void;
+  /** Asks for all there is. */
+  readonly all: () => void;
+  readonly close: () => void;
+}
+
+/** - `told`: how many flights came and are written; 0 at the end of `all`. */
+export async function openHandFollower(
+  url: string,
+  sample: Sample,
+  told: (flights: number) => void,
+): Promise<HandFollower> {
+  const keeper = createHandKeeper(':memory:', sample);
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  const [begin, end] = [keeper.database.prepare('BEGIN IMMEDIATE'), keeper.database.prepare('COMMIT')];
+  socket.on('message', (content) => {
+    const message = unpack(content as Buffer) as FlightsMessage | number;
+    if (typeof message === 'number') return;
+    begin.run();
+    for (const each of message) {
+      const { id, flight } = flightOf(each);
+      keeper.insert(id, flight);
+    }
+    end.run();
+    told(message.length);
+  });
+  let turn: FlightMessage[] = [];
+  return {
+    keeper,
+    write: (id, flight) => {
+      keeper.insert(id, flight);
+      turn.push(messageOf(id, flight));
+      if (turn.length > 1) return;
+      queueMicrotask(() => {
+        socket.send(pack(turn));
+        turn = [];
+      });
+    },
+    all: () => socket.send(pack('all')),
+    close: () => {
+      socket.terminate();
+      keeper.database.close();
+    },
+  };
+}

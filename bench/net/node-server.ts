@@ -1,0 +1,29 @@
+/** A program: a durable Node with flights, served. Given: its file or `:memory:`, and how many flights it begins with. */
+import { serve } from '../../bindings/server/index.ts';
+import { Node } from '../../index.ts';
+import { COLLECTIONS, Flight, flights, take } from '../flights.ts';
+import { nativeFile } from '../native.ts';
+import { createAll } from '../pair.ts';
+import { offer } from './program.ts';
+
+const [storage, rows] = process.argv.slice(2);
+const node = await Node.open({ collections: COLLECTIONS, storage: nativeFile(storage!) });
+const ids = await createAll(node, take(flights(), Number(rows)));
+const server = await serve(node, { port: 0, access: 'open' });
+let changes = 0;
+
+const offered = {
+  url: () => server.url,
+  report: () => server.report(),
+  /** Edits the first flight. */
+  change: async () => {
+    changes += 1;
+    await node.transact((tx) => tx.update(Flight, ids[0]!, { distance: changes }));
+  },
+};
+export type NodeServer = typeof offered;
+
+offer(offered, async () => {
+  await server.close();
+  await node.close();
+});

@@ -1,0 +1,59 @@
+/** The feed: airports and flights are written into the server's Node, as an airline's systems would. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { idFrom, type Node } from '../../index.ts';
+import { Airport, Flight } from './collections.ts';
+import { nowMs } from './latency.ts';
+import { type FlightRecord, readAirports, readFlights } from './source.ts';
+
+/** Flights between two looks at the clock. */
+const BURST = 50;
+
+/** Airports' names by code. */
+export type Names = ReadonlyMap<string, string>;
+
+/** One transaction; natural keys make it safe to repeat. */
+export async function importAirports(node: Node): Promise<Names> {
+  const airports = await readAirports();
+  await node.transact((tx) => {
+    for (const { city, state, ...airport } of airports) {
+      const place = { city: city || null, state: state || null };
+      tx.create(Airport, { ...airport, ...place }, { id: idFrom('airport', airport.iata), ifAbsent: true });
+    }
+  });
+  return new Map(airports.map(({ iata, name }) => [iata, name]));
+}
+
+/**
+ * One transaction a flight; a burst at a time shares an fsync, as concurrent requests of a server would.
+ *
+ * - `rate`: flights a second; 0 is as fast as they go.
+ * - `written`: told how many are, after each burst.
+ */
+export async function feedFlights(
+  node: Node,
+  names: Names,
+  { total, rate }: { readonly total: number; readonly rate: number },
+  written: (flights: number) => void,
+): Promise<void> {
+  const startedAt = nowMs();
+  let burst: Promise<unknown>[] = [];
+  let done = 0;
+  for await (const flight of readFlights(total)) {
+    burst.push(writeFlight(node, names, flight));
+    done++;
+    if (burst.length < BURST && done < total) continue;
+    await Promise.all(burst);
+    burst = [];
+    written(done);
+    const aheadMs = rate === 0 ? 0 : (done * 1_000) / rate - (nowMs() - startedAt);
+    if (aheadMs > 0) await sleep(aheadMs);
+  }
+}
+
+function writeFlight(node: Node, names: Names, flight: FlightRecord): Promise<string> {
+  const destinationName = names.get(flight.destination) ?? null;
+  const airport = idFrom('airport', flight.origin);
+  return node.transact((tx) =>
+    tx.create(Flight, { ...flight, destinationName, airport, writtenBy: 'server', writtenAt: nowMs() }),
+  );
+}
