@@ -72,7 +72,7 @@ export function judgeUpload(core: Core, { transaction, operations }: Uploaded): 
   // Another operation under the id of a transaction that was settled without it.
   if (outcome !== null && fresh.length > 0) throw identityClash(fresh[0]!.operation);
   if (fresh.length === 0) return { kind: 'known', position: position! };
-  if (hasDrifted(core, transaction, fresh)) return { kind: 'rebase', reason: 'clock-drift' };
+  if (hasDrifted(core, fresh)) return { kind: 'rebase', reason: 'clock-drift' };
   return hasPrecursors(core, fresh) ? { kind: 'sound', fresh } : { kind: 'rebase', reason: 'missing-precursor' };
 }
 
@@ -89,8 +89,8 @@ function checkOrigin(operation: Operation, transaction: TransactionId, author: s
 }
 
 /** Ahead of this clock, and of what is in the log already: an id that high would push every later one. */
-function hasDrifted({ clock, log }: Core, transaction: TransactionId, fresh: readonly Prepared[]): boolean {
-  const greatest = Math.max(timeOf(transaction), timeOf(fresh.at(-1)!.operation.id));
+function hasDrifted({ clock, log }: Core, fresh: readonly Prepared[]): boolean {
+  const greatest = timeOf(fresh.at(-1)!.operation.id);
   if (greatest <= clock.now() + MAX_DRIFT_MS) return false;
   const held = log.greatestId();
   return held === null || greatest > timeOf(held);
