@@ -7,6 +7,7 @@ import { indexAlone } from './index-alone.ts';
 import { matcher } from './matcher.ts';
 import { memory } from './memory.ts';
 import { coldSync } from './net/cold-sync.ts';
+import { crowd } from './net/crowd.ts';
 import { fanOut } from './net/fan-out.ts';
 import { relay } from './net/relay.ts';
 import { reopen } from './reopen.ts';
@@ -26,4 +27,5 @@ export const BENCHES: readonly Bench[] = [
   relay,
   coldSync,
   fanOut,
+  crowd,
 ];

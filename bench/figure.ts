@@ -6,7 +6,7 @@
  *   - `score` is what the reach judges: the speed of ours over the limit's (`at least`), the cost of ours over the
  *     limit's (`at most`), or, where there is no limit to stand beside, the cost itself (`no more than`).
  */
-export type Unit = 'ns' | 'µs' | 'ms' | 's' | 'B' | 'KiB' | 'MiB';
+export type Unit = 'ns' | 'µs' | 'ms' | 's' | 'B' | 'KiB' | 'MiB' | 'queries' | 'clients';
 
 export interface Reach {
   readonly kind: 'at least' | 'at most' | 'no more than';

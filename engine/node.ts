@@ -56,6 +56,11 @@ export class Node {
     return new Node(await (upstream === undefined ? openDurable(options) : openEphemeral(options, upstream)));
   }
 
+  /** `durable`: it keeps every operation, and others can follow it. */
+  get role(): 'durable' | 'ephemeral' {
+    return this.#parts.role;
+  }
+
   /**
    * Runs `callback` and commits what it wrote; resolves with what it returned once that is durable.
    *
@@ -223,6 +228,7 @@ export class Node {
   async #close(): Promise<void> {
     const { core, queue, transactor, reactor } = this.#parts;
     transactor.close(closed());
+    if (this.#parts.role === 'durable') this.#parts.feed.end(closed());
     if (this.#parts.role === 'durable') await this.#parts.ingester.settled();
     await queue.drained();
     if (this.#parts.role === 'ephemeral') await this.#parts.replica.close(closed());

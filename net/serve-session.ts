@@ -19,6 +19,7 @@ import { type SessionGround, SessionRun } from './session-run.ts';
 
 /** A node that can be followed: every durable one. */
 export interface Authority {
+  readonly role: 'durable' | 'ephemeral';
   readonly follow: (peer: Peer) => FeedSession;
 }
 

@@ -67,7 +67,9 @@ export class Serving {
   #whenEmpty: (() => void)[] = [];
   #isClosed = false;
 
+  /** @throws {TendrilError} `invalid-option` */
   constructor(authority: Authority, { limits = {}, onError = console.error, ports = {} }: ServingOptions) {
+    if (authority.role !== 'durable') throw notDurable();
     this.#authority = authority;
     this.#maxSessions = checkedLimit('limits.sessions', limits.sessions ?? MAX_SESSIONS);
     this.#codec = createCodec();
@@ -94,15 +96,20 @@ export class Serving {
 
   /** Begins a session over one link. */
   begin(connector: Connector, judge: Judge): ServeSession {
-    const isFull = this.isFull();
-    const session: ServeSession = new ServeSession(this.#authority, connector, this.#ground, judge, {
+    // Told so once it has said hello: before, there is nobody to tell.
+    const turnAway: Judge = () => {
+      session.close(tooMany(this.#maxSessions));
+      return null;
+    };
+    const judging = this.isFull() ? turnAway : judge;
+    const session: ServeSession = new ServeSession(this.#authority, connector, this.#ground, judging, {
       ended: ({ code }) => {
         this.#ended[code] = (this.#ended[code] ?? 0) + 1;
       },
       gone: () => this.#forget(session),
     });
     this.#sessions.add(session);
-    if (isFull) session.close(tooMany(this.#maxSessions));
+    if (this.#isClosed) session.close(null);
     return session;
   }
 
@@ -134,6 +141,15 @@ export class Serving {
     for (const resolve of this.#whenEmpty) resolve();
     this.#whenEmpty = [];
   }
+}
+
+function notDurable(): TendrilError {
+  return new TendrilError({
+    code: 'invalid-option',
+    problem: 'Only a durable node can be served.',
+    remedy: 'Serve the durable node that this one follows, or open it without `upstream`.',
+    facts: { option: 'authority' },
+  });
 }
 
 /** @throws {TendrilError} `invalid-option` where it was not said who is let in. */

@@ -1,35 +1,86 @@
-/** What the documentation says is tried: its example runs, its links lead somewhere, its error codes are all of them. */
-import { execFileSync } from 'node:child_process';
+/** What the documentation says is tried: its programs run, its links lead somewhere, its error codes are all of them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
 
-test('the first lines of the README run as written and print what they promise', () => {
-  const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
-  const cache = join(ROOT, '.cache');
-  const folder = mkdtempSync(join(tmpdir(), 'tendril-readme-'));
-  const program = join(cache, `readme-${process.pid}.ts`);
-  const close = 'await node.close();';
-  mkdirSync(cache, { recursive: true });
-  writeFileSync(
-    program,
-    `${example.replace("'tendril'", "'../index.ts'").replace("'tendril/node'", "'../bindings/node/index.ts'")}${close}\n`,
-  );
-  try {
-    const loader = import.meta.resolve('tsx');
-    const printed = execFileSync(process.execPath, ['--import', loader, program], { cwd: folder, encoding: 'utf8' });
-    expect(printed).toContain('0 departures\n1 departures\n1 departures\n');
-    expect(printed).toContain("{ origin: 'SFO', late: 12 }");
-    expect(printed).toContain('precursors');
-  } finally {
-    rmSync(program);
-    rmSync(folder, { recursive: true });
-  }
+/** The programs of the README, in their order: one node; a server; a client. */
+const PROGRAMS = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, program = '']) => program);
+const ENTRIES = {
+  tendril: 'index.ts',
+  'tendril/node': 'bindings/node/index.ts',
+  'tendril/server': 'bindings/server/index.ts',
+};
+/** After which a program is ended, so that none outlives its test. */
+const MAX_RUN_MS = 60_000;
+const CACHE = join(ROOT, '.cache');
+
+let folder: string;
+let running: { readonly stop: () => Promise<void> }[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tendril-readme-'));
+});
+
+afterEach(async () => {
+  for (const { stop } of running) await stop();
+  running = [];
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs a program as it would run over the package, in a folder of its own. `printed`: by now, errors included. */
+function start(program: string) {
+  const path = join(CACHE, `readme-${process.pid}-${running.length}.ts`);
+  mkdirSync(CACHE, { recursive: true });
+  let text = program;
+  for (const [name, file] of Object.entries(ENTRIES)) text = text.replace(`from '${name}'`, `from '../${file}'`);
+  writeFileSync(path, text);
+  const args = ['--import', import.meta.resolve('tsx'), path];
+  const child = spawn(process.execPath, args, { cwd: folder, timeout: MAX_RUN_MS });
+  const exited = once(child, 'exit');
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => {
+      printed += bytes;
+    });
+  running.push({
+    stop: async () => {
+      child.kill();
+      await exited;
+      rmSync(path);
+    },
+  });
+  return { printed: () => printed, exited };
+}
+
+test('the first lines of the README run as written and print what they promise', async () => {
+  const { printed, exited } = start(PROGRAMS[0]!);
+  await exited;
+  expect(printed()).toContain('0 departures\n1 departures\n1 departures\n');
+  expect(printed()).toContain("{ origin: 'SFO', late: 12 }");
+  expect(printed()).toContain('precursors');
+});
+
+test('the server and the client of the README run as written, but for the port, and clients see each other', async () => {
+  const [, serverProgram = '', clientProgram = ''] = PROGRAMS;
+  const patience = { timeout: MAX_RUN_MS / 3 };
+  const server = start(serverProgram.replace('8080', '0'));
+  await expect.poll(server.printed, patience).toMatch(/^ws:\/\/localhost:\d+\n$/);
+  const followed = clientProgram.replace('ws://localhost:8080', server.printed().trim());
+
+  const first = start(followed);
+  const firstPrints = "complete 0 undefined\ncomplete 1 null\ncomplete 1 12\n[ { origin: 'SFO', flights: 1 } ]\n";
+  await expect.poll(first.printed, patience).toBe(firstPrints);
+  const second = start(followed);
+  const secondPrints = "complete 1 12\ncomplete 2 null\ncomplete 2 12\n[ { origin: 'SFO', flights: 2 } ]\n";
+  await expect.poll(second.printed, patience).toBe(secondPrints);
+  await expect.poll(first.printed, patience).toBe(`${firstPrints}complete 2 null\ncomplete 2 12\n`);
 });
 
 test.each(PAGES)('the links of %s lead to files that are there', (page) => {
@@ -45,9 +96,11 @@ test('docs/errors.md lists every error code, and no other', () => {
   expect(listed).toEqual(codes);
 });
 
-test('the files that docs/promises.md and docs/architecture.md name are there', () => {
-  for (const page of ['docs/promises.md', 'docs/architecture.md']) {
-    const named = [...read(page).matchAll(/`((?:query|storage|engine|bindings|test|bench|examples)\/[\w./-]+\.ts)`/g)];
+test('the files that the pages name are there', () => {
+  for (const page of PAGES) {
+    const named = [
+      ...read(page).matchAll(/`((?:query|storage|engine|net|bindings|test|bench|examples)\/[\w./-]+\.ts)`/g),
+    ];
     const missing = named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)));
     expect(missing, page).toEqual([]);
   }

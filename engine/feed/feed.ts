@@ -6,6 +6,7 @@
  *   - nothing is read for a session while a group is half committed or half told;
  *   - a session that is closed leaves no entry anywhere.
  */
+import type { TendrilError } from '../../errors.ts';
 import type { Commit, Source } from '../change.ts';
 import type { Core } from '../core.ts';
 import type { IndexSizes } from '../live/selection-index.ts';
@@ -37,6 +38,8 @@ export interface Feed {
   readonly commit: (commits: readonly Commit[]) => void;
   readonly open: (peer: Peer) => FeedSession;
   readonly report: () => FeedReport;
+  /** Ends all sessions with `error`, once what they uploaded before is committed and told. */
+  readonly end: (error: TendrilError) => void;
   /** Forgets all sessions. */
   readonly close: () => void;
 }
@@ -114,6 +117,13 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
       return session;
     },
     report: () => makeReport(sessions, [...collections.values()], work),
+    end: (error) => {
+      const endAll = () => {
+        for (const session of [...sessions]) session.fail(error);
+      };
+      // Behind what waits now, and before what they would upload for ever.
+      queue.add({ run: () => ({ kind: 'left' }), committed: endAll, failed: endAll });
+    },
     close: () => {
       for (const session of [...sessions]) session.close();
     },

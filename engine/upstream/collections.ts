@@ -54,9 +54,7 @@ export class Collections {
   }
 
   /** Why a collection cannot be exchanged, or null. */
-  refusalOf(collection: string): TendrilError | null {
-    return this.#refused.get(collection) ?? null;
-  }
+  readonly refusalOf = (collection: string): TendrilError | null => this.#refused.get(collection) ?? null;
 
   /** A row as the authority sent it, as this node keeps it. @throws {TendrilError} `protocol-violation`. */
   read(entry: CatalogEntry, bytes: Uint8Array): StoredRow {

@@ -3,7 +3,6 @@
  *
  * Invariants
  *   - a row at a position at or below its own is not touched again;
- *   - a row that leaves while this node has operations pending on it keeps its base until they are settled;
  *   - items are for a row that is held, else the authority and this node disagree on what is followed, and the session ends.
  */
 import { decodeItems, type EntityId, type OperationId, type Position, type StoredRow } from '../../storage/index.ts';
@@ -12,19 +11,17 @@ import type { Prepared } from '../core.ts';
 import { mergeOperation } from '../write/merge.ts';
 import { type Collections, violation } from './collections.ts';
 import { rowKey } from './outbox.ts';
-import type { Overlay, OverlayStep } from './overlay.ts';
+import type { OverlayStep } from './overlay.ts';
 import type { Stage, Stages } from './stages.ts';
 import type { Part } from './stream.ts';
 
 export class Confirming {
-  readonly #overlay: Overlay;
   readonly #collections: Collections;
   readonly #stages: Stages;
   /** The greatest operation id that the authority has shown. */
   #greatest: OperationId | null = null;
 
-  constructor(overlay: Overlay, collections: Collections, stages: Stages) {
-    this.#overlay = overlay;
+  constructor(collections: Collections, stages: Stages) {
     this.#collections = collections;
     this.#stages = stages;
   }
@@ -45,6 +42,7 @@ export class Confirming {
 
   take(step: OverlayStep, part: Part, position: Position): void {
     const entry = this.#collections.entryOf(part.collection);
+    if (this.#collections.refusalOf(part.collection) !== null) return;
     switch (part.kind) {
       case 'whole':
         this.enter(step, this.#stages.session, entry, this.read(entry, part.row));
@@ -130,7 +128,7 @@ export class Confirming {
   #leave(step: OverlayStep, entry: CatalogEntry, id: EntityId): void {
     const { name } = entry.collection;
     for (const { rows } of this.#stages.holding(rowKey(name, id))) rows.delete(rowKey(name, id));
-    if (this.#stages.session === null && !this.#overlay.hasPending(name, id)) step.confirm(entry, id, null);
+    if (this.#stages.isWhole) step.leave(entry, id);
   }
 
   #onStage(stage: Stage, entry: CatalogEntry, id: EntityId, change: (row: StoredRow | null) => StoredRow | null): void {

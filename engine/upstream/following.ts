@@ -27,6 +27,8 @@ export interface FollowingParts {
   /** Null while there is no session. */
   readonly send: (request: Request) => void;
   readonly connection: () => ConnectionState;
+  /** Why rows of a collection cannot be exchanged, or null. */
+  readonly refusalOf: (collection: string) => TendrilError | null;
 }
 
 export interface ConnectionState {
@@ -48,11 +50,14 @@ export class Followed {
   error: TendrilError | null = null;
   subscription: SubscriptionNumber = 0;
   selection: SelectionNumber | null = null;
+  /** As the authority said last. */
   edge: EntityId | null = null;
   /** From the last chunk until `unsubscribed`: its rows are here, and kept current. */
   isHeld = false;
-  /** Since it was whole first: its rows are here, be they of an earlier session. */
+  /** Since they could be seen first: its rows are in the tables, be they of an earlier session. */
   hasRows = false;
+  /** Of the rows in the tables. */
+  shownEdge: EntityId | null = null;
   cancelLinger: (() => void) | null = null;
   /** To be called when an answer has come, or none will. */
   readonly waiting: (() => void)[] = [];
@@ -124,7 +129,11 @@ export class Following {
       followed = new Followed(entry, asked, this.#plans(asked.selection.shape));
       this.#makeRoom();
       this.#byKey.set(followed.key, followed);
-      if (this.#parts.connection().online) this.#subscribe(followed);
+      const refusal = this.#parts.refusalOf(entry.collection.name);
+      if (refusal !== null) {
+        followed.state = 'denied';
+        followed.error = refusal;
+      } else if (this.#parts.connection().online) this.#subscribe(followed);
     }
     followed.cancelLinger?.();
     followed.cancelLinger = null;
@@ -154,7 +163,17 @@ export class Following {
     followed.selection = selection;
     followed.edge = edge;
     followed.isHeld = true;
+  }
+
+  /** Inside a group: its rows, up to its edge, are in the tables from now on. */
+  show(followed: Followed): void {
+    const { hasRows, shownEdge } = followed;
+    this.#parts.overlay.parts.journal.record(() => {
+      followed.hasRows = hasRows;
+      followed.shownEdge = shownEdge;
+    });
     followed.hasRows = true;
+    followed.shownEdge = followed.edge;
   }
 
   denied(subscription: SubscriptionNumber, error: TendrilError): Followed | undefined {
@@ -162,6 +181,8 @@ export class Following {
     if (followed === undefined) return undefined;
     followed.state = 'denied';
     followed.error = error;
+    followed.isHeld = false;
+    followed.hasRows = false;
     this.#bySubscription.delete(subscription);
     return followed;
   }
@@ -188,9 +209,9 @@ export class Following {
   }
 
   /** The last row of a window, as the authority has it; null where nothing lies beyond. */
-  boundOf({ isWindow, edge, entry }: Followed): RawRow | null {
-    if (!isWindow || edge === null) return null;
-    return this.#parts.overlay.confirmed(entry.collection.name, edge)?.values ?? null;
+  boundOf({ isWindow, shownEdge, entry }: Followed): RawRow | null {
+    if (!isWindow || shownEdge === null) return null;
+    return this.#parts.overlay.confirmed(entry.collection.name, shownEdge)?.values ?? null;
   }
 
   asBound(followed: Followed): Bound {
@@ -246,14 +267,20 @@ export class Following {
       this.#forget(followed);
       return;
     }
-    followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => this.#giveUp(followed));
+    followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => {
+      // What was held when the link was lost still answers.
+      if (this.#parts.connection().online || !followed.hasRows) this.#giveUp(followed);
+    });
   }
 
   #giveUp(followed: Followed): void {
+    if (followed.state === 'leaving') return;
+    if (!this.#parts.connection().online) {
+      this.#forget(followed);
+      return;
+    }
     followed.cancelLinger?.();
     followed.cancelLinger = null;
-    if (followed.state === 'leaving') return;
-    if (!this.#parts.connection().online) return;
     followed.state = 'leaving';
     this.#parts.send({ kind: 'unsubscribe', subscription: followed.subscription });
   }

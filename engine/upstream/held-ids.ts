@@ -2,30 +2,51 @@
  * Held ids: entities that this node fetched or wrote, followed one by one for a while.
  *
  * Invariants
- *   - an id is known when the authority has said what is behind it, be it nothing; until `released` it is kept current;
- *   - one that was not used for LINGER_MS, and has nothing pending, is released; past MAX_HELD_IDS the longest unused.
+ *   - an id is known when the authority has said what is behind it, be it nothing, and that can be seen; until `released`
+ *     it is kept current;
+ *   - one that was not used for LINGER_MS, and has nothing pending, is released at the next sweep; past MAX_HELD_IDS the
+ *     longest unused at once.
+ * Time is counted in sweeps: the clock of an ephemeral node jumps when it learns the authority's.
  */
+import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
-import type { Clock } from '../ports/clock.ts';
 import { LINGER_MS, MAX_HELD_IDS } from './limits.ts';
 import { type RowKey, rowKey } from './outbox.ts';
+import type { Request } from './stream.ts';
+
+/** How often ids that nobody uses any more are looked for. */
+export const SWEEP_MS = LINGER_MS / 5;
+
+export interface HeldIdsParts {
+  readonly hasPending: (collection: string, id: EntityId) => boolean;
+  readonly isOnline: () => boolean;
+  readonly send: (request: Request) => void;
+}
 
 export interface HeldId {
   readonly collection: string;
   readonly id: EntityId;
   /** `written`: the authority will follow it by itself, once the operations arrive. */
   state: 'written' | 'asked' | 'known' | 'leaving';
-  usedMs: number;
-  readonly waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[];
+  usedAt: number;
+  readonly waiting: Waiting[];
+}
+
+interface Waiting {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class HeldIds {
-  readonly #clock: Clock;
+  readonly #parts: HeldIdsParts;
   /** The longest unused first: a use moves an entry to the end. */
   readonly #held = new Map<RowKey, HeldId>();
+  #sweeps = 0;
+  /** How many are in that state. */
+  #leaving = 0;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(parts: HeldIdsParts) {
+    this.#parts = parts;
   }
 
   get size(): number {
@@ -36,8 +57,10 @@ export class HeldIds {
     return this.#held.values();
   }
 
-  has(collection: string, id: EntityId): boolean {
-    return this.#held.has(rowKey(collection, id));
+  /** Whether the authority keeps this node informed of it. */
+  follows(collection: string, id: EntityId): boolean {
+    const state = this.#held.get(rowKey(collection, id))?.state;
+    return state === 'known' || state === 'leaving';
   }
 
   /** Whether what the tables say of it is all there is to say. */
@@ -45,31 +68,51 @@ export class HeldIds {
     return this.#held.get(rowKey(collection, id))?.state === 'known';
   }
 
+  /** Somebody has looked at it. */
+  used(collection: string, id: EntityId): void {
+    const held = this.#held.get(rowKey(collection, id));
+    if (held !== undefined) this.#use(held);
+  }
+
   /** It was written here, and so is followed from the moment the authority takes the operations. */
   wrote(collection: string, id: EntityId): void {
-    this.#use(collection, id, 'written');
+    const held = this.#held.get(rowKey(collection, id)) ?? this.#new(collection, id, 'written');
+    if (held.state === 'leaving') this.#become(held, 'written');
+    this.#use(held);
   }
 
-  /** Somebody waits for what the authority has to say of it. True if it must be asked for. */
-  want(collection: string, id: EntityId, resolve: () => void, reject: (error: unknown) => void): boolean {
+  /**
+   * Resolves when what the authority has to say of it can be seen.
+   *
+   * @throws {TendrilError} (rejects) `limit-exceeded` if none of MAX_HELD_IDS can give way; why the session ended.
+   */
+  want(collection: string, id: EntityId): Promise<void> {
     const known = this.#held.get(rowKey(collection, id));
-    const held = this.#use(collection, id, 'asked');
-    held.waiting.push({ resolve, reject });
-    const isNew = known === undefined || known.state === 'written' || known.state === 'leaving';
-    if (isNew) held.state = 'asked';
-    return isNew;
+    if (known === undefined) {
+      this.release(1);
+      if (this.#held.size - this.#leaving >= MAX_HELD_IDS) return Promise.reject(tooMany());
+    }
+    const held = known ?? this.#new(collection, id, 'asked');
+    this.#use(held);
+    return new Promise((resolve, reject) => {
+      held.waiting.push({ resolve, reject });
+      if (known?.state === 'asked') return;
+      this.#become(held, 'asked');
+      this.#parts.send({ kind: 'hold', collection, ids: [id] });
+    });
   }
 
-  /** The authority has answered. */
-  answered(collection: string, ids: readonly EntityId[]): readonly (() => void)[] {
-    const tasks: (() => void)[] = [];
-    for (const id of ids) {
-      const held = this.#held.get(rowKey(collection, id));
-      if (held === undefined) continue;
-      held.state = 'known';
-      for (const { resolve } of held.waiting.splice(0)) tasks.push(resolve);
+  /** What the authority has answered can be seen. */
+  answered(collection: string, ids: readonly EntityId[]): void {
+    for (const held of this.#listed(collection, ids)) {
+      this.#become(held, 'known');
+      for (const { resolve } of held.waiting.splice(0)) resolve();
     }
-    return tasks;
+  }
+
+  /** The authority has nothing to say of these. */
+  denied(collection: string, ids: readonly EntityId[], error: unknown): void {
+    for (const held of this.#listed(collection, ids)) this.#forget(held, error);
   }
 
   /** A transaction of this node that wrote it was settled: the authority follows it now. */
@@ -78,46 +121,81 @@ export class HeldIds {
     if (held?.state === 'written') held.state = 'known';
   }
 
-  /** From this moment of the stream on it is not kept current any more, unless it was used again meanwhile. */
-  released(collection: string, ids: readonly EntityId[]): readonly EntityId[] {
-    return ids.filter((id) => {
-      const key = rowKey(collection, id);
-      if (this.#held.get(key)?.state === 'leaving') this.#held.delete(key);
-      return !this.#held.has(key);
-    });
+  /** What was written of it was refused. */
+  refused(collection: string, id: EntityId): void {
+    const held = this.#held.get(rowKey(collection, id));
+    if (held?.state === 'written' && !this.#parts.hasPending(collection, id)) this.#forget(held, null);
+  }
+
+  /** From this moment of the stream on they are not kept current any more. */
+  released(collection: string, ids: readonly EntityId[]): void {
+    for (const held of this.#listed(collection, ids)) if (held.state === 'leaving') this.#forget(held, null);
   }
 
   /** The session has ended: who waits will not be answered. */
   lost(error: unknown): void {
-    for (const [key, held] of this.#held) {
+    for (const held of this.#held.values()) {
       for (const { reject } of held.waiting.splice(0)) reject(error);
-      if (held.state === 'leaving' || held.state === 'asked') this.#held.delete(key);
+      if (held.state === 'leaving' || held.state === 'asked') this.#forget(held, error);
     }
   }
 
-  /** What is to be released now, by collection. */
-  expire(hasPending: (collection: string, id: EntityId) => boolean): ReadonlyMap<string, readonly EntityId[]> {
-    const expired = new Map<string, EntityId[]>();
-    const now = this.#clock.now();
-    let excess = this.#held.size - MAX_HELD_IDS;
+  /** Every SWEEP_MS. */
+  sweep(): void {
+    this.#sweeps += 1;
+    this.release(0);
+  }
+
+  /** Gives up what has not been used for long, and the longest unused where there is no room for `more`. */
+  release(more: number): void {
+    if (!this.#parts.isOnline()) return;
+    let excess = this.#held.size - this.#leaving + more - MAX_HELD_IDS;
+    const released = new Map<string, EntityId[]>();
     for (const held of this.#held.values()) {
-      if (now - held.usedMs < LINGER_MS && excess <= 0) break;
-      if (held.state !== 'known' || hasPending(held.collection, held.id)) continue;
-      held.state = 'leaving';
+      if (this.#sweeps - held.usedAt <= LINGER_MS / SWEEP_MS && excess <= 0) break;
+      if (held.state !== 'known' || this.#parts.hasPending(held.collection, held.id)) continue;
+      this.#become(held, 'leaving');
       excess -= 1;
-      const ids = expired.get(held.collection);
-      if (ids === undefined) expired.set(held.collection, [held.id]);
+      const ids = released.get(held.collection);
+      if (ids === undefined) released.set(held.collection, [held.id]);
       else ids.push(held.id);
     }
-    return expired;
+    for (const [collection, ids] of released) this.#parts.send({ kind: 'release', collection, ids });
   }
 
-  #use(collection: string, id: EntityId, state: 'written' | 'asked'): HeldId {
-    const key = rowKey(collection, id);
-    const held = this.#held.get(key) ?? { collection, id, state, usedMs: 0, waiting: [] };
-    held.usedMs = this.#clock.now();
+  #listed(collection: string, ids: readonly EntityId[]): readonly HeldId[] {
+    return ids.flatMap((id) => this.#held.get(rowKey(collection, id)) ?? []);
+  }
+
+  #new(collection: string, id: EntityId, state: 'written' | 'asked'): HeldId {
+    return { collection, id, state, usedAt: this.#sweeps, waiting: [] };
+  }
+
+  #use(held: HeldId): void {
+    const key = rowKey(held.collection, held.id);
+    held.usedAt = this.#sweeps;
     this.#held.delete(key);
     this.#held.set(key, held);
-    return held;
   }
+
+  #become(held: HeldId, state: HeldId['state']): void {
+    if (held.state === 'leaving') this.#leaving -= 1;
+    if (state === 'leaving') this.#leaving += 1;
+    held.state = state;
+  }
+
+  #forget(held: HeldId, error: unknown): void {
+    this.#become(held, 'known');
+    for (const { reject } of held.waiting.splice(0)) reject(error);
+    this.#held.delete(rowKey(held.collection, held.id));
+  }
+}
+
+function tooMany(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `${MAX_HELD_IDS} entities are followed by their ids already, and none of them can be given up now.`,
+    remedy: 'Await what was asked for or written; follow many entities by a live query.',
+    facts: { limit: MAX_HELD_IDS },
+  });
 }

@@ -6,7 +6,7 @@
  *   - each transaction of the authority is one commit here, and so one change set for a live query;
  *   - what a frame means to anybody beside the tables happens after the group's COMMIT.
  */
-import type { TendrilError } from '../../errors.ts';
+import { TendrilError } from '../../errors.ts';
 import { quoteName } from '../../query/index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import type { Bound, Commit } from '../change.ts';
@@ -17,6 +17,7 @@ import type { Collections } from './collections.ts';
 import type { Confirming } from './confirming.ts';
 import type { Followed, Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
+import { MAX_ATTEMPTS } from './limits.ts';
 import { type Outbox, type Pending, rowKey } from './outbox.ts';
 import { type Overlay, OverlayStep } from './overlay.ts';
 import type { Questions } from './questions.ts';
@@ -105,11 +106,13 @@ export class Frame {
   }
 
   #described({ differing }: SaidOf<'described'>): void {
-    const { collections, following } = this.#parts;
+    const { collections, following, sender } = this.#parts;
     const refused = new Set(collections.described(differing));
-    for (const followed of [...following.all()]) {
-      const { name } = followed.entry.collection;
-      if (refused.has(name)) this.#denied(followed.subscription, collections.refusalOf(name)!);
+    for (const { entry, subscription } of [...following.all()]) {
+      const { name } = entry.collection;
+      if (!refused.has(name)) continue;
+      this.#denied(subscription, collections.refusalOf(name)!);
+      this.#tasks.push(() => sender.request({ kind: 'unsubscribe', subscription }));
     }
   }
 
@@ -129,6 +132,7 @@ export class Frame {
     }
     this.#tasks.push(() => followed.tell());
     this.#unstage(step, own);
+    following.show(followed);
     this.#end(step, [followed]);
   }
 
@@ -149,10 +153,11 @@ export class Frame {
     const { name } = followed.entry.collection;
     const step = new OverlayStep(overlay);
     const { plan, asked } = followed;
-    // What does not match as it is shown has operations pending, and stays.
     for (const [id] of core.driver.all(plan.sql, parametersOf(plan, asked.selection, Number.POSITIVE_INFINITY))) {
       this.#evict(step, name, id as EntityId);
     }
+    // They may not match as they are shown.
+    for (const id of overlay.idsPending(name)) this.#evict(step, name, id);
     this.#end(step, []);
     this.#arrived(followed);
   }
@@ -160,23 +165,30 @@ export class Frame {
   #held({ collection, ids, rows }: SaidOf<'held'>): void {
     const { collections, confirming, heldIds, stages } = this.#parts;
     const entry = collections.entryOf(collection);
+    const refusal = collections.refusalOf(collection);
+    if (refusal !== null) {
+      this.#tasks.push(() => heldIds.denied(collection, ids, refusal));
+      this.#arrived(collection);
+      return;
+    }
     const step = new OverlayStep(this.#parts.overlay);
     for (const bytes of rows) confirming.enter(step, stages.session, entry, confirming.read(entry, bytes));
     this.#end(step, []);
-    this.#tasks.push(() => {
-      for (const task of heldIds.answered(collection, ids)) task();
-    });
+    const tell = () => heldIds.answered(collection, ids);
+    if (stages.isWhole) this.#tasks.push(tell);
+    else stages.whenWhole(tell);
     this.#arrived(collection);
   }
 
   #released({ collection, ids }: SaidOf<'released'>): void {
     const step = new OverlayStep(this.#parts.overlay);
-    for (const id of this.#parts.heldIds.released(collection, ids)) this.#evict(step, collection, id);
+    this.#parts.heldIds.released(collection, ids);
+    for (const id of ids) this.#evict(step, collection, id);
     this.#end(step, []);
   }
 
   #step({ position, parts, edges, settled }: Step): void {
-    const { overlay, confirming, following } = this.#parts;
+    const { overlay, confirming, following, stages } = this.#parts;
     const step = new OverlayStep(overlay);
     if (settled !== null) this.#settle(step, settled, position);
     for (const part of parts) confirming.take(step, part, position);
@@ -184,6 +196,9 @@ export class Frame {
     for (const { selection, entity } of edges) {
       for (const followed of following.bySelection(selection)) {
         followed.edge = entity;
+        // Of a session that cannot be seen yet, its rows' edge cannot either.
+        if (!followed.isHeld || !stages.isWhole) continue;
+        following.show(followed);
         moved.push(followed);
       }
     }
@@ -213,8 +228,8 @@ export class Frame {
     }
   }
 
-  #refused({ transaction, attempt, error }: SaidOf<'refused'>): void {
-    const { core, outbox, overlay, settlements, sender } = this.#parts;
+  #refused({ transaction, attempt, error }: Omit<SaidOf<'refused'>, 'kind'>): void {
+    const { core, outbox, overlay, heldIds, settlements, sender } = this.#parts;
     const pending = outbox.get(transaction);
     if (pending?.attempt !== attempt) return;
     const step = new OverlayStep(overlay);
@@ -222,7 +237,10 @@ export class Frame {
     this.#end(step, []);
     this.#tasks.push(() => {
       sender.arrived(transaction);
-      for (const each of reminted.refused) settlements.refused(each, transaction, error);
+      for (const each of reminted.refused) {
+        for (const { operation } of each.operations) heldIds.refused(operation.collection, operation.entity);
+        settlements.refused(each, transaction, error);
+      }
     });
     this.#uploadAgain(reminted);
   }
@@ -231,6 +249,10 @@ export class Frame {
     const { core, outbox, overlay, confirming, sender, adjustClock } = this.#parts;
     const pending = outbox.get(transaction);
     if (pending?.attempt !== attempt) return;
+    if (pending.rebases >= MAX_ATTEMPTS) {
+      this.#refused({ transaction, attempt, error: tooOften(transaction, reason) });
+      return;
+    }
     if (reason === 'clock-drift') {
       adjustClock(time);
       core.mint.reset(confirming.greatest);
@@ -255,7 +277,7 @@ export class Frame {
     const stage = this.#parts.stages.arrived(what);
     if (stage === null) return;
     this.#commits.push(...replaceAll(this.#parts, stage));
-    this.#tasks.push(() => this.#parts.following.tellAll());
+    this.#tasks.push(...this.#parts.stages.takeTasks(), () => this.#parts.following.tellAll());
   }
 
   #unstage(step: OverlayStep, { rows }: Stage): void {
@@ -264,11 +286,12 @@ export class Frame {
 
   /** Unless something else covers it. */
   #evict(step: OverlayStep, collection: string, id: EntityId): void {
-    const { overlay, following, heldIds, collections } = this.#parts;
+    const { overlay, following, heldIds, collections, stages } = this.#parts;
     const row = overlay.confirmed(collection, id);
-    if (row === null || overlay.hasPending(collection, id) || heldIds.has(collection, id)) return;
+    // Before a new session is whole, the tables hold the rows of the one before, and nobody keeps them current.
+    if (row === null || !stages.isWhole || heldIds.follows(collection, id)) return;
     const isCovered = row.deleted === null && following.covers(collection, row.values);
-    if (!isCovered) step.confirm(collections.entryOf(collection), id, null);
+    if (!isCovered) step.leave(collections.entryOf(collection), id);
   }
 
   #end(step: OverlayStep, moved: readonly Followed[]): void {
@@ -283,15 +306,24 @@ export function replaceAll({ core, overlay, following }: IncomingParts, { rows }
   for (const entry of core.catalog.entries) {
     const { name } = entry.collection;
     for (const [id] of core.driver.all(`SELECT id FROM ${quoteName(`_${name}`)}`)) {
-      const isPending = overlay.hasPending(name, id as EntityId);
-      if (!rows.has(rowKey(name, id as EntityId)) && !isPending) step.confirm(entry, id as EntityId, null);
+      if (!rows.has(rowKey(name, id as EntityId))) step.leave(entry, id as EntityId);
     }
   }
   for (const { entry, id, row } of rows.values()) step.confirm(entry, id, row);
+  for (const followed of following.all()) if (followed.isHeld) following.show(followed);
   const commit = step.end(() => boundsOf(following, [...following.all()]));
   return commit === null ? [] : [commit];
 }
 
 function boundsOf(following: Following, moved: readonly Followed[]): readonly Bound[] {
   return moved.filter(({ isWindow }) => isWindow).map((followed) => following.asBound(followed));
+}
+
+function tooOften(transaction: TransactionId, reason: SaidOf<'rebase'>['reason']): TendrilError {
+  return new TendrilError({
+    code: 'conflict',
+    problem: `The upstream could not take transaction ${transaction}, made anew ${MAX_ATTEMPTS} times: ${reason}.`,
+    remedy: 'Look at what it changes as the upstream has it now, and write it again.',
+    facts: { transaction, reason, limit: MAX_ATTEMPTS },
+  });
 }

@@ -17,3 +17,5 @@ export const MAX_HELD_IDS = 50_000;
 export const MAX_OPEN_QUESTIONS = 100;
 /** What `close` gives the authority to settle what is on its way. */
 export const MAX_CLOSE_MS = 5_000;
+/** Times that one transaction is made anew because the authority could not take it as it was. */
+export const MAX_ATTEMPTS = 20;

@@ -47,8 +47,10 @@ export async function openEphemeral(options: NodeOptions, upstream: Upstream): P
     });
     const { queue, reader, transactor } = parts;
     replica.start({ core, queue, reader, readers: transactor.open });
-    const { heldIds, questions, sender, connection } = replica;
-    const answers = upstreamAnswers(parts, { heldIds, questions, sender, connection: connection.state });
+    const { heldIds, following, questions, sender, connection, collections } = replica;
+    const { refusalOf } = collections;
+    const up = { heldIds, following, questions, sender, refusalOf, connection: connection.state };
+    const answers = upstreamAnswers(parts, up);
     return { ...parts, role: 'ephemeral', answers, replica, upstream, clock };
   });
 }

@@ -17,6 +17,8 @@ export interface Pending {
   readonly place: number;
   /** 1, 2, 3, ... */
   readonly attempt: number;
+  /** How often the authority could not take it as it was. */
+  readonly rebases: number;
   readonly operations: readonly Prepared[];
 }
 
@@ -26,6 +28,12 @@ export type RowKey = string;
 export function rowKey(collection: string, id: EntityId): RowKey {
   return id + collection;
 }
+
+export function partsOf(key: RowKey): { readonly collection: string; readonly id: EntityId } {
+  return { collection: key.slice(ULID_LENGTH), id: key.slice(0, ULID_LENGTH) as EntityId };
+}
+
+const ULID_LENGTH = 26;
 
 const NONE: readonly Prepared[] = [];
 
@@ -67,7 +75,8 @@ export class Outbox {
     const bytes = this.#bytes + sizeOf(operations);
     if (this.#pending.size >= MAX_OUTBOX_TRANSACTIONS || bytes > MAX_OUTBOX_BYTES) throw full(this.size, bytes);
     this.#places += 1;
-    this.#journal.set(this.#pending, transaction, { transaction, place: this.#places, attempt: 1, operations });
+    const pending = { transaction, place: this.#places, attempt: 1, rebases: 0, operations };
+    this.#journal.set(this.#pending, transaction, pending);
     this.#setBytes(bytes);
     for (const each of operations) {
       const key = keyOf(each);
@@ -86,12 +95,12 @@ export class Outbox {
     }
   }
 
-  /** The next attempt: the same transaction with operations made anew, one for one. */
-  renew(pending: Pending, operations: readonly Prepared[]): void {
+  /** The next attempt: the same transaction with operations made anew, one for one. - `rebases`: so far. */
+  renew(pending: Pending, operations: readonly Prepared[], rebases: number): void {
     assert(operations.length === pending.operations.length, 'a transaction was made anew with other operations');
     const renewed = new Map(pending.operations.map((each, index) => [each, operations[index]!]));
     const { transaction, place, attempt } = pending;
-    this.#journal.set(this.#pending, transaction, { transaction, place, attempt: attempt + 1, operations });
+    this.#journal.set(this.#pending, transaction, { transaction, place, attempt: attempt + 1, rebases, operations });
     this.#setBytes(this.#bytes - sizeOf(pending.operations) + sizeOf(operations));
     for (const key of new Set(operations.map(keyOf))) {
       const all = this.operationsOf(key).map((each) => renewed.get(each) ?? each);

@@ -4,6 +4,7 @@
  * Invariants
  *   - a row without pending operations is as the authority has it; one with some keeps its confirmed row beside, as its base;
  *   - merged = base + pending operations, in the order they were made, by the same merge as everywhere;
+ *   - what left while something is pending over it stays as its base, and goes with the last of that;
  *   - one step is one commit: it has one net change for each row, however many parts and outcomes led to it.
  */
 import { assert } from '../../errors.ts';
@@ -14,7 +15,7 @@ import type { Application, Prepared } from '../core.ts';
 import { changeOf } from '../write/apply.ts';
 import type { Journal } from '../write/journal.ts';
 import { mergeOperation } from '../write/merge.ts';
-import { type Outbox, type RowKey, rowKey } from './outbox.ts';
+import { type Outbox, partsOf, type RowKey, rowKey } from './outbox.ts';
 import type { RecentRows } from './recent-rows.ts';
 
 export interface OverlayParts {
@@ -24,10 +25,18 @@ export interface OverlayParts {
   readonly recent: RecentRows;
 }
 
+/** What pending operations of a row stand on. */
+interface Base {
+  /** Null where the authority has no such row, or none that is followed. */
+  readonly row: StoredRow | null;
+  /** It is not followed any more. */
+  readonly hasLeft: boolean;
+}
+
 export class Overlay {
   readonly parts: OverlayParts;
-  /** Of rows with pending operations; null where the authority has no such row, or none that is followed. */
-  readonly #bases = new Map<RowKey, StoredRow | null>();
+  /** Of rows with pending operations. */
+  readonly #bases = new Map<RowKey, Base>();
   #position = 0 as Position;
 
   constructor(parts: OverlayParts) {
@@ -39,11 +48,20 @@ export class Overlay {
 
   confirmed(collection: string, id: EntityId): StoredRow | null {
     const base = this.#bases.get(rowKey(collection, id));
-    return base === undefined ? this.parts.rows.read(collection, id) : base;
+    return base === undefined ? this.parts.rows.read(collection, id) : base.row;
+  }
+
+  hasLeft(key: RowKey): boolean {
+    return this.#bases.get(key)?.hasLeft === true;
   }
 
   hasPending(collection: string, id: EntityId): boolean {
     return this.#bases.has(rowKey(collection, id));
+  }
+
+  /** Of one collection's rows, those with pending operations. */
+  idsPending(collection: string): readonly EntityId[] {
+    return [...this.#bases.keys()].map(partsOf).flatMap((part) => (part.collection === collection ? [part.id] : []));
   }
 
   /** For a transaction made here. */
@@ -51,8 +69,8 @@ export class Overlay {
     return new PendingApplication(this, transaction);
   }
 
-  setBase(key: RowKey, row: StoredRow | null | undefined): void {
-    this.parts.journal.set(this.#bases, key, row);
+  setBase(key: RowKey, base: Base | undefined): void {
+    this.parts.journal.set(this.#bases, key, base);
   }
 
   advance(): Position {
@@ -88,7 +106,7 @@ class PendingApplication implements Application {
   ): void {
     const { name } = entry.collection;
     const { rows, recent } = this.#overlay.parts;
-    if (!this.#overlay.hasPending(name, id)) this.#overlay.setBase(rowKey(name, id), before);
+    if (!this.#overlay.hasPending(name, id)) this.#overlay.setBase(rowKey(name, id), { row: before, hasLeft: false });
     recent.note(this.#position, name, id, before);
     const row = merged(entry, before, operations)!;
     rows.write(name, id, shown, row);
@@ -110,6 +128,7 @@ interface Touched {
   /** What the table holds. */
   readonly before: StoredRow | null;
   confirmed: StoredRow | null;
+  hasLeft: boolean;
 }
 
 /** What the authority said, on its way into the tables. */
@@ -127,9 +146,16 @@ export class OverlayStep {
     return touched === undefined ? this.#overlay.confirmed(name, id) : touched.confirmed;
   }
 
-  /** From now on the authority's row is this; null: there is none, or it is not followed any more. */
+  /** From now on the authority's row is this; null: there is none. */
   confirm(entry: CatalogEntry, id: EntityId, row: StoredRow | null): void {
-    this.touch(entry, id).confirmed = row;
+    const touched = this.touch(entry, id);
+    touched.confirmed = row;
+    touched.hasLeft = false;
+  }
+
+  /** It is not followed any more. */
+  leave(entry: CatalogEntry, id: EntityId): void {
+    this.touch(entry, id).hasLeft = true;
   }
 
   /** What is pending of the row has changed: it is merged anew. */
@@ -139,7 +165,7 @@ export class OverlayStep {
     const held = this.#touched.get(key);
     if (held !== undefined) return held;
     const before = this.#overlay.parts.rows.read(name, id);
-    const touched = { entry, id, before, confirmed: this.#overlay.confirmed(name, id) };
+    const touched = { entry, id, before, confirmed: this.#overlay.confirmed(name, id), hasLeft: this.#overlay.hasLeft(key) };
     this.#touched.set(key, touched);
     return touched;
   }
@@ -149,11 +175,12 @@ export class OverlayStep {
     const { rows, outbox, recent } = this.#overlay.parts;
     const position = this.#overlay.advance();
     const changes: Change[] = [];
-    for (const [key, { entry, id, before, confirmed }] of this.#touched) {
+    for (const [key, { entry, id, before, confirmed, hasLeft }] of this.#touched) {
       const { name } = entry.collection;
       const pending = outbox.operationsOf(key);
-      const after = merged(entry, confirmed, pending);
-      this.#overlay.setBase(key, pending.length === 0 ? undefined : confirmed);
+      const isBase = pending.length > 0;
+      const after = merged(entry, hasLeft && !isBase ? null : confirmed, pending);
+      this.#overlay.setBase(key, isBase ? { row: confirmed, hasLeft } : undefined);
       recent.note(position, name, id, before);
       if (after !== null) rows.write(name, id, before, after);
       else if (before !== null) rows.erase(name, id);

@@ -36,7 +36,7 @@ export function refuse(core: Making, outbox: Outbox, step: OverlayStep, refused:
 
 /** `rebased` and what descends from it is made anew. */
 export function rebase(core: Making, outbox: Outbox, step: OverlayStep, rebased: readonly Pending[]): Reminted {
-  return remake(core, outbox, step, new Set(rebased.flatMap((pending) => [...idsOf(pending)])), []);
+  return remake(core, outbox, step, new Set(rebased.flatMap((pending) => [...idsOf(pending)])), [], new Set(rebased));
 }
 
 function remake(
@@ -45,6 +45,7 @@ function remake(
   step: OverlayStep,
   gone: Set<OperationId>,
   first: readonly Pending[],
+  rebased: ReadonlySet<Pending> = new Set(),
 ): Reminted {
   const refused = [...first];
   const renewed: Pending[] = [];
@@ -63,7 +64,8 @@ function remake(
       outbox.remove(pending);
       refused.push(pending);
     } else if (descends) {
-      outbox.renew(pending, renewAll(core, pending.operations, rowOf));
+      const rebases = pending.rebases + (rebased.has(pending) ? 1 : 0);
+      outbox.renew(pending, renewAll(core, pending.operations, rowOf), rebases);
       renewed.push(outbox.get(pending.transaction)!);
     }
     if (baseless || descends) {

@@ -20,9 +20,9 @@ import { Confirming } from './confirming.ts';
 import { Connection, interrupted } from './connection.ts';
 import { createCoverage } from './coverage.ts';
 import { Following } from './following.ts';
-import { HeldIds } from './held-ids.ts';
+import { HeldIds, SWEEP_MS } from './held-ids.ts';
 import { Frame, type IncomingParts, replaceAll } from './incoming.ts';
-import { LINGER_MS, MAX_CLOSE_MS } from './limits.ts';
+import { MAX_CLOSE_MS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { Overlay, OverlayStep } from './overlay.ts';
 import { Questions } from './questions.ts';
@@ -32,9 +32,6 @@ import { Sender } from './sender.ts';
 import { Settlements } from './settlements.ts';
 import { Stages } from './stages.ts';
 import type { Said, Upstream, Welcome } from './stream.ts';
-
-/** How often ids that nobody uses any more are looked for. */
-const SWEEP_MS = LINGER_MS / 5;
 
 export interface ReplicaParts {
   readonly base: CoreBase;
@@ -64,9 +61,9 @@ export class Replica {
   readonly following: Following;
   readonly questions = new Questions();
   readonly sender = new Sender(this.outbox);
+  readonly collections: Collections;
   readonly #parts: ReplicaParts;
   readonly #stages = new Stages();
-  readonly #collections: Collections;
   readonly #confirming: Confirming;
   #author: string;
   #assembled: Assembled | null = null;
@@ -80,7 +77,6 @@ export class Replica {
     this.recent = new RecentRows(driver, rows, this.journal);
     this.overlay = new Overlay({ rows, outbox: this.outbox, journal: this.journal, recent: this.recent });
     this.settlements = new Settlements(this.outbox, parts.onError);
-    this.heldIds = new HeldIds(base.clock);
     this.connection = new Connection({
       core: base,
       upstream,
@@ -91,11 +87,15 @@ export class Replica {
       isWhole: () => this.#stages.isWhole,
     });
     const { send, state } = this.connection;
-    this.following = new Following({ overlay: this.overlay, probe: driver.all, scheduler, send, connection: state });
+    const { overlay } = this;
+    this.collections = new Collections(catalog);
+    this.#confirming = new Confirming(this.collections, this.#stages);
+    const { refusalOf } = this.collections;
+    this.following = new Following({ overlay, probe: driver.all, scheduler, send, connection: state, refusalOf });
+    const hasPending = (collection: string, id: EntityId) => overlay.hasPending(collection, id);
+    this.heldIds = new HeldIds({ hasPending, send, isOnline: () => state().online });
     const { following, heldIds } = this;
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
-    this.#collections = new Collections(catalog);
-    this.#confirming = new Confirming(this.overlay, this.#collections, this.#stages);
   }
 
   get author(): string {
@@ -150,7 +150,7 @@ export class Replica {
       this.#confirming.observe(maxId);
     }
     const { send } = this.connection;
-    send(this.#collections.describe());
+    send(this.collections.describe());
     const followed = this.following.begin();
     const held = this.#holdAll();
     this.#stages.begin([...followed, ...held]);
@@ -208,7 +208,10 @@ export class Replica {
         if (session !== this.connection.session) return { kind: 'done', commits: [], operations: 0, bytes: 0 };
         return frame.run(messages);
       },
-      committed: () => frame.committed(),
+      committed: () => {
+        frame.committed();
+        this.heldIds.release(0);
+      },
       failed: (error) => this.#fail(error),
     });
   }
@@ -227,21 +230,20 @@ export class Replica {
 
   #sweepLater(): void {
     this.#cancelSweep = this.#parts.base.scheduler.after(SWEEP_MS, () => {
-      const expired = this.heldIds.expire((collection, id) => this.overlay.hasPending(collection, id));
-      for (const [collection, ids] of expired) this.connection.send({ kind: 'release', collection, ids });
+      this.heldIds.sweep();
       this.#sweepLater();
     });
   }
 
   #incoming(): IncomingParts {
     const { core } = this.#assembled!;
-    const { overlay, outbox, following, heldIds, questions, sender, settlements } = this;
+    const { overlay, outbox, collections, following, heldIds, questions, sender, settlements } = this;
     const { adjust: adjustClock } = this.#parts.clock;
     return {
       core,
       overlay,
       outbox,
-      collections: this.#collections,
+      collections,
       confirming: this.#confirming,
       stages: this.#stages,
       following,

@@ -30,10 +30,12 @@ export class Stages {
   /** Of the whole session, until what was asked for at its begin has come; null afterwards. */
   #session: { readonly stage: Stage; readonly outstanding: Set<unknown> } | null = null;
   readonly #ofSelections = new Map<Followed, Stage>();
+  #whenWhole: (() => void)[] = [];
 
   /** A session begins. - `outstanding`: what must be whole before anything of it is seen. */
   begin(outstanding: Iterable<unknown>): void {
     this.#ofSelections.clear();
+    this.#whenWhole = [];
     this.#session = { stage: new Stage(), outstanding: new Set(outstanding) };
   }
 
@@ -68,6 +70,16 @@ export class Stages {
     const stage = this.#ofSelections.get(followed) ?? null;
     this.#ofSelections.delete(followed);
     return stage;
+  }
+
+  /** For what may be told only when the session's rows are seen. */
+  whenWhole(task: () => void): void {
+    this.#whenWhole.push(task);
+  }
+
+  /** Once, when they are. */
+  takeTasks(): readonly (() => void)[] {
+    return this.#whenWhole.splice(0);
   }
 
   /** Something of the session's begin is whole, or denied. Returns the session's stage when it was the last. */

@@ -31,6 +31,7 @@ export interface FakeAuthority extends Authority {
 export function fakeAuthority(): FakeAuthority {
   const sessions: FakeSession[] = [];
   return {
+    role: 'durable',
     sessions,
     say: (said) => {
       for (const { peer, isClosed } of sessions) if (!isClosed) peer.say(said);

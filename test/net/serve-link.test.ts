@@ -53,7 +53,8 @@ describe('in one process', () => {
   test('at the limit of sessions nobody else is taken', async () => {
     const upstream = inProcess(fakeAuthority(), { access: 'open', limits: { sessions: 1 } });
     const follower = await new Follower(upstream).welcomed();
-    expect((await new Follower(upstream).ended()).reason.code).toBe('offline');
+    const { reason, final } = await new Follower(upstream).ended();
+    expect([reason.code, final]).toEqual(['limit-exceeded', false]);
     expect(upstream.report()).toMatchObject({ sessions: 1, ended: { 'limit-exceeded': 1 } });
     follower.session.close();
     await follower.ended();
