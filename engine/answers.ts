@@ -30,10 +30,10 @@ export function localAnswers({ core, reader, statements, transactor }: Parts): A
       return row === null || row.deleted !== null ? null : row.values;
     },
     query: async (entry, text, parameters) => reader.rows(reader.select(entry, text, parameters)),
-    sql: async (text, parameters) => {
+    sql: async (text, parameters, options) => {
       const statement = statements.analyse(text);
       if (statement.kind === 'select') return statements.select(statement, parameters);
-      return transactor.transact((tx) => tx.sql(text, parameters));
+      return transactor.transact((tx) => tx.sql(text, parameters, options));
     },
   };
 }

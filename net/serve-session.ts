@@ -136,7 +136,7 @@ export class ServeSession {
   }
 
   #pullLater(): void {
-    if (this.#isPulling || !this.#hasMore || this.waiting() >= LOW_WATER_BYTES) return;
+    if (this.#feed === null || this.#isPulling || !this.#hasMore || this.waiting() >= LOW_WATER_BYTES) return;
     this.#isPulling = true;
     this.#ground.scheduler.next(() => {
       this.#isPulling = false;

@@ -72,7 +72,7 @@ export { decodeCell, encodeSqlValue, encodeValue, fitsType } from './property-va
 export { sameBytes, sameCell, undoRow, versionsOf, winnersOf, withRegisters } from './registers.ts';
 export { createRowDecoder } from './row-decoder.ts';
 export { createRowScan, MAX_SORTED_ROWS, type RowScan } from './row-scan.ts';
-export { decodeItems, decodeRow, encodeItems, encodeRow } from './row-stream.ts';
+export { decodeItems, decodeRow, encodeItems, encodeRow, idOfRow } from './row-stream.ts';
 export type { Register, Rows, StoredRow, Undo } from './rows.ts';
 export { MAX_UNDO_ROWS, type Snapshots } from './snapshot.ts';
 export { descriptorOf, differenceOf, translateRow } from './translate-row.ts';

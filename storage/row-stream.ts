@@ -18,7 +18,7 @@ import { assert, TendrilError } from '../errors.ts';
 import { type Cell, cellOf, compareText, type SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import { ByteReader, ByteWriter, Malformed } from './encoding.ts';
-import { type AnyId, type EntityId, ID_BYTES, type OperationId, type Position } from './ids.ts';
+import { type AnyId, type EntityId, ID_BYTES, type OperationId, type Position, readId } from './ids.ts';
 import { type Edit, type Item, MAX_NAME_BYTES, MAX_VALUE_BYTES } from './operation.ts';
 import { checkEdits, readEdits, writeEdits } from './operation-bytes.ts';
 import type { PropertyType } from './property-rule.ts';
@@ -56,6 +56,12 @@ export function encodeRow(descriptor: Descriptor, row: StoredRow): Uint8Array {
 /** @throws {TendrilError} `protocol-violation` for bytes that `encodeRow` would not write; the offset in `facts`. */
 export function decodeRow(descriptor: Descriptor, bytes: Uint8Array): StoredRow {
   return decoded(bytes, `a row of ${descriptor.collection}`, (reader) => readRow(descriptor, reader));
+}
+
+/** The id of an encoded row. @throws {TendrilError} `protocol-violation` for bytes that are too few. */
+export function idOfRow(bytes: Uint8Array): EntityId {
+  if (bytes.length >= ID_BYTES) return readId<EntityId>(bytes, 0);
+  return decoded(bytes, 'a row', (reader) => reader.id<EntityId>());
 }
 
 /** - `items`: ascending by id. */

@@ -9,12 +9,13 @@ const KIB = 1_024;
 const offered = {
   /** Resolves when all is there: how many rows, and the most memory that this whole process ever had, in MiB. */
   sync: async (url: string) => {
+    const baseMib = process.resourceUsage().maxRSS / KIB;
     const node = await Node.open({ collections: COLLECTIONS, storage: nativeMemory(), upstream: webSocket(url) });
     const live = node.live(Flight);
     await live.ready;
     const rows = live.rows.length;
     await node.close();
-    return { rows, peakMib: process.resourceUsage().maxRSS / KIB };
+    return { rows, baseMib, peakMib: process.resourceUsage().maxRSS / KIB };
   },
 };
 export type ColdClient = typeof offered;

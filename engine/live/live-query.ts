@@ -107,7 +107,11 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
       try {
         if (!this.#isClosed) this.#take(turn, prepared);
       } catch (error) {
-        if (!isLate) throw error;
+        const { cover } = prepared;
+        if (!isLate && cover.status !== 'denied') {
+          cover.leave();
+          throw error;
+        }
         this.#error = error;
         this.#settleReady();
       }

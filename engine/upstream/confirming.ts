@@ -5,12 +5,18 @@
  *   - a row at a position at or below its own is not touched again;
  *   - items are for a row that is held, else the authority and this node disagree on what is followed, and the session ends.
  */
-import { decodeItems, type EntityId, type OperationId, type Position, type StoredRow } from '../../storage/index.ts';
+import {
+  decodeItems,
+  type EntityId,
+  idOfRow,
+  type OperationId,
+  type Position,
+  type StoredRow,
+} from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Prepared } from '../core.ts';
 import { mergeOperation } from '../write/merge.ts';
 import { type Collections, violation } from './collections.ts';
-import { rowKey } from './outbox.ts';
 import type { OverlayStep } from './overlay.ts';
 import type { Stage, Stages } from './stages.ts';
 import type { Part } from './stream.ts';
@@ -45,7 +51,7 @@ export class Confirming {
     if (this.#collections.refusalOf(part.collection) !== null) return;
     switch (part.kind) {
       case 'whole':
-        this.enter(step, this.#stages.session, entry, this.read(entry, part.row));
+        this.enter(step, this.#stages.session, entry, part.row);
         return;
       case 'items':
         this.#change(step, entry, part.entity, (row) => this.#withItems(entry, row, part, position));
@@ -57,12 +63,14 @@ export class Confirming {
   }
 
   /** A whole row, into the tables or, if given, onto the stage. */
-  enter(step: OverlayStep, stage: Stage | null, entry: CatalogEntry, row: StoredRow): void {
+  enter(step: OverlayStep, stage: Stage | null, entry: CatalogEntry, bytes: Uint8Array): void {
+    if (stage === null) this.confirm(step, entry, this.read(entry, bytes));
+    else stage.set(entry, idOfRow(bytes), bytes);
+  }
+
+  /** A whole row, into the tables, unless they have a later one. */
+  confirm(step: OverlayStep, entry: CatalogEntry, row: StoredRow): void {
     const id = row.values[0] as EntityId;
-    if (stage !== null) {
-      stage.set(entry, id, row);
-      return;
-    }
     const held = step.confirmed(entry, id);
     if (held === null || held.asOf <= row.asOf) step.confirm(entry, id, row);
   }
@@ -86,7 +94,7 @@ export class Confirming {
       }
       return after;
     };
-    const stages = this.#stages.holding(rowKey(entry.collection.name, id));
+    const stages = this.#stages.holding(entry, id);
     for (const stage of stages) this.#onStage(stage, entry, id, settled);
     const { session } = this.#stages;
     if (session !== null && stages.length === 0) {
@@ -113,7 +121,7 @@ export class Confirming {
   }
 
   #change(step: OverlayStep, entry: CatalogEntry, id: EntityId, change: (row: StoredRow) => StoredRow): void {
-    const stages = this.#stages.holding(rowKey(entry.collection.name, id));
+    const stages = this.#stages.holding(entry, id);
     for (const stage of stages) this.#onStage(stage, entry, id, (row) => (row === null ? null : change(row)));
     // What the tables hold of the session before is replaced as a whole.
     if (this.#stages.session !== null) {
@@ -126,13 +134,12 @@ export class Confirming {
   }
 
   #leave(step: OverlayStep, entry: CatalogEntry, id: EntityId): void {
-    const { name } = entry.collection;
-    for (const { rows } of this.#stages.holding(rowKey(name, id))) rows.delete(rowKey(name, id));
+    for (const stage of this.#stages.holding(entry, id)) stage.delete(entry, id);
     if (this.#stages.isWhole) step.leave(entry, id);
   }
 
   #onStage(stage: Stage, entry: CatalogEntry, id: EntityId, change: (row: StoredRow | null) => StoredRow | null): void {
-    const row = change(stage.rows.get(rowKey(entry.collection.name, id))!.row);
+    const row = change(stage.get(entry, id));
     if (row !== null) stage.set(entry, id, row);
   }
 }

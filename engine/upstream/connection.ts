@@ -33,6 +33,8 @@ interface Waiting {
 export class Connection {
   readonly #parts: ConnectionParts;
   #session: UpstreamSession | null = null;
+  /** Whatever another one says is not heard. */
+  #attempt: object | null = null;
   #welcome: Welcome | null = null;
   #system: SystemId | null = null;
   #error: TendrilError | null = null;
@@ -77,8 +79,9 @@ export class Connection {
     const { clock, random, scheduler } = core;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      let session: UpstreamSession | null = null;
-      const isPresent = () => session !== null && session === this.#session;
+      const attempt = {};
+      this.#attempt = attempt;
+      const isPresent = () => attempt === this.#attempt;
       const greeting = { node: core.node, author: author(), system: this.#system };
       const receiver = {
         welcomed: (welcome: Welcome) => {
@@ -91,8 +94,9 @@ export class Connection {
           if (isPresent()) this.#lost(reason);
         },
       };
-      session = upstream.connect(greeting, receiver, { clock, random, scheduler });
-      this.#session = session;
+      const session = upstream.connect(greeting, receiver, { clock, random, scheduler });
+      // It may have failed at once.
+      if (isPresent()) this.#session = session;
     });
   }
 
@@ -123,6 +127,7 @@ export class Connection {
 
   #lost(reason: TendrilError): void {
     this.#session = null;
+    this.#attempt = null;
     this.#welcome = null;
     this.#error = reason;
     for (const { reject } of this.#waiting.splice(0)) reject(reason);

@@ -4,6 +4,7 @@
  * Invariants
  *   - a selection is covered by the same selection followed, by one without LIMIT whose conditions are among its own, or
  *     by ids that are all known; a whole collection, by a selection followed without condition or LIMIT;
+ *   - a window covers itself as long as its rows up to the edge fill it;
  *   - what was held when the link was lost still covers: offline, an answer is as old as the upstream's last word.
  */
 import { conditionsOf, pinnedIds, type Selection } from '../../query/index.ts';
@@ -11,6 +12,7 @@ import { type EntityId, isUlid, type Rows } from '../../storage/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Covers } from '../covers.ts';
 import type { Cover } from '../live/cover.ts';
+import { limitOf } from '../live/plan.ts';
 import type { Reader } from '../reader.ts';
 import type { Followed, Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
@@ -34,24 +36,39 @@ export function createCoverage({ catalog, rows, following, heldIds, reader }: Co
     rows.read(collection, id) !== null || heldIds.knows(collection, id) || isWhole(collection);
   const arePinned = (collection: string, selection: Selection) =>
     pinnedIds(selection)?.every((id) => !isUlid(id) || entity(collection, id as EntityId)) ?? false;
+  /** More may have left a window here than its slack makes up for: then only the upstream knows what follows. */
+  const reachesItsLimit = (followed: Followed): boolean => {
+    const bound = following.boundOf(followed);
+    if (bound === null) return true;
+    const { selection } = followed.asked;
+    const shown = reader().rows(selection);
+    return shown.length === limitOf(selection) && followed.compare(shown.at(-1)!, bound) <= 0;
+  };
   return {
     entity,
     selection: (collection, selection) => {
-      if (following.find(collection, selection)?.hasRows) return true;
+      const followed = following.find(collection, selection);
+      if (followed?.hasRows && reachesItsLimit(followed)) return true;
       const own = new Set(conditionsOf(selection));
       const lies = ({ asked }: Followed) => conditionsOf(asked.selection).every((condition) => own.has(condition));
       return unlimited(collection).some(lies) || arePinned(collection, selection);
     },
     whole: (collections) => collections.every(isWhole),
     follow: (collection, asked) => following.follow(catalog.named(collection)!, asked),
-    followWhole: (collections) =>
-      together(
-        collections.map((name) => {
+    followWhole: (collections) => {
+      const covers: Cover[] = [];
+      try {
+        for (const name of collections) {
           const entry = catalog.named(name)!;
           const selection = reader().select(entry, '');
-          return following.follow(entry, { selection, text: '', parameters: [] });
-        }),
-      ),
+          covers.push(following.follow(entry, { selection, text: '', parameters: [] }));
+        }
+      } catch (error) {
+        for (const cover of covers) cover.leave();
+        throw error;
+      }
+      return together(covers);
+    },
   };
 }
 

@@ -267,6 +267,11 @@ export class Following {
       this.#forget(followed);
       return;
     }
+    // The longest unused stands first of those.
+    if (this.#byKey.get(followed.key) === followed) {
+      this.#byKey.delete(followed.key);
+      this.#byKey.set(followed.key, followed);
+    }
     followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => {
       // What was held when the link was lost still answers.
       if (this.#parts.connection().online || !followed.hasRows) this.#giveUp(followed);

@@ -9,6 +9,7 @@
 import { TendrilError } from '../../errors.ts';
 import { quoteName } from '../../query/index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
+import type { CatalogEntry } from '../catalog.ts';
 import type { Bound, Commit } from '../change.ts';
 import type { Core } from '../core.ts';
 import { parametersOf } from '../live/plan.ts';
@@ -39,6 +40,8 @@ export interface IncomingParts {
   readonly questions: Questions;
   readonly sender: Sender;
   readonly settlements: Settlements;
+  /** Whether there is any view, be it of a collection or of a statement. */
+  readonly isWatched: () => boolean;
   /** The authority's clock shows this. */
   readonly adjustClock: (time: number) => void;
 }
@@ -122,7 +125,7 @@ export class Frame {
     if (followed === undefined) return;
     const stage = stages.of(followed);
     const step = new OverlayStep(this.#parts.overlay);
-    for (const bytes of rows) confirming.enter(step, stage, followed.entry, confirming.read(followed.entry, bytes));
+    for (const bytes of rows) confirming.enter(step, stage, followed.entry, bytes);
     if (!last) return;
     following.completed(followed, selection, edge);
     const own = stages.take(followed);
@@ -172,7 +175,7 @@ export class Frame {
       return;
     }
     const step = new OverlayStep(this.#parts.overlay);
-    for (const bytes of rows) confirming.enter(step, stages.session, entry, confirming.read(entry, bytes));
+    for (const bytes of rows) confirming.enter(step, stages.session, entry, bytes);
     this.#end(step, []);
     const tell = () => heldIds.answered(collection, ids);
     if (stages.isWhole) this.#tasks.push(tell);
@@ -280,8 +283,8 @@ export class Frame {
     this.#tasks.push(...this.#parts.stages.takeTasks(), () => this.#parts.following.tellAll());
   }
 
-  #unstage(step: OverlayStep, { rows }: Stage): void {
-    for (const { entry, row } of rows.values()) this.#parts.confirming.enter(step, null, entry, row);
+  #unstage(step: OverlayStep, stage: Stage): void {
+    for (const [entry, , row] of stage.rows()) this.#parts.confirming.confirm(step, entry, row);
   }
 
   /** Unless something else covers it. */
@@ -301,17 +304,23 @@ export class Frame {
 }
 
 /** The rows of a session's begin replace all confirmed rows held before it. */
-export function replaceAll({ core, overlay, following }: IncomingParts, { rows }: Stage): readonly Commit[] {
+export function replaceAll({ core, overlay, following, isWatched }: IncomingParts, stage: Stage): readonly Commit[] {
   const step = new OverlayStep(overlay);
+  const heldBefore = new Map<CatalogEntry, ReadonlySet<EntityId>>();
   for (const entry of core.catalog.entries) {
     const { name } = entry.collection;
+    const held = new Set<EntityId>();
     for (const [id] of core.driver.all(`SELECT id FROM ${quoteName(`_${name}`)}`)) {
-      if (!rows.has(rowKey(name, id as EntityId))) step.leave(entry, id as EntityId);
+      const row = stage.get(entry, id as EntityId);
+      if (row === null) step.leave(entry, id as EntityId);
+      else step.confirm(entry, id as EntityId, row);
+      held.add(id as EntityId);
     }
+    heldBefore.set(entry, held);
   }
-  for (const { entry, id, row } of rows.values()) step.confirm(entry, id, row);
+  step.enterAll(stage.rows(heldBefore));
   for (const followed of following.all()) if (followed.isHeld) following.show(followed);
-  const commit = step.end(() => boundsOf(following, [...following.all()]));
+  const commit = step.end(() => boundsOf(following, [...following.all()]), isWatched());
   return commit === null ? [] : [commit];
 }
 

@@ -45,8 +45,8 @@ export async function openEphemeral(options: NodeOptions, upstream: Upstream): P
       committed: (commits) => replica.committed(commits),
       onError,
     });
-    const { queue, reader, transactor } = parts;
-    replica.start({ core, queue, reader, readers: transactor.open });
+    const { queue, reader, transactor, reactor } = parts;
+    replica.start({ core, queue, reader, readers: transactor.open, views: () => reactor.report().views });
     const { heldIds, following, questions, sender, connection, collections } = replica;
     const { refusalOf } = collections;
     const up = { heldIds, following, questions, sender, refusalOf, connection: connection.state };

@@ -51,8 +51,9 @@ export class Overlay {
     return base === undefined ? this.parts.rows.read(collection, id) : base.row;
   }
 
-  hasLeft(key: RowKey): boolean {
-    return this.#bases.get(key)?.hasLeft === true;
+  /** Undefined where nothing is pending. */
+  baseOf(key: RowKey): Base | undefined {
+    return this.#bases.get(key);
   }
 
   hasPending(collection: string, id: EntityId): boolean {
@@ -70,7 +71,7 @@ export class Overlay {
   }
 
   setBase(key: RowKey, base: Base | undefined): void {
-    this.parts.journal.set(this.#bases, key, base);
+    if (base !== undefined || this.#bases.has(key)) this.parts.journal.set(this.#bases, key, base);
   }
 
   advance(): Position {
@@ -122,6 +123,8 @@ class PendingApplication implements Application {
   }
 }
 
+export type EnteringRow = readonly [entry: CatalogEntry, id: EntityId, row: StoredRow];
+
 interface Touched {
   readonly entry: CatalogEntry;
   readonly id: EntityId;
@@ -129,21 +132,27 @@ interface Touched {
   readonly before: StoredRow | null;
   confirmed: StoredRow | null;
   hasLeft: boolean;
+  /** Else it was only looked at. */
+  isTouched: boolean;
 }
 
 /** What the authority said, on its way into the tables. */
 export class OverlayStep {
   readonly #overlay: Overlay;
-  readonly #touched = new Map<RowKey, Touched>();
+  readonly #met = new Map<RowKey, Touched>();
+  #entering: Iterable<EnteringRow> = [];
 
   constructor(overlay: Overlay) {
     this.#overlay = overlay;
   }
 
   confirmed(entry: CatalogEntry, id: EntityId): StoredRow | null {
-    const { name } = entry.collection;
-    const touched = this.#touched.get(rowKey(name, id));
-    return touched === undefined ? this.#overlay.confirmed(name, id) : touched.confirmed;
+    return this.#meet(entry, id).confirmed;
+  }
+
+  /** Rows of which the tables have nothing, and nobody else speaks. Asked for in `end`, one by one: they may be very many. */
+  enterAll(rows: Iterable<EnteringRow>): void {
+    this.#entering = rows;
   }
 
   /** From now on the authority's row is this; null: there is none. */
@@ -160,22 +169,42 @@ export class OverlayStep {
 
   /** What is pending of the row has changed: it is merged anew. */
   touch(entry: CatalogEntry, id: EntityId): Touched {
-    const { name } = entry.collection;
-    const key = rowKey(name, id);
-    const held = this.#touched.get(key);
-    if (held !== undefined) return held;
-    const before = this.#overlay.parts.rows.read(name, id);
-    const touched = { entry, id, before, confirmed: this.#overlay.confirmed(name, id), hasLeft: this.#overlay.hasLeft(key) };
-    this.#touched.set(key, touched);
-    return touched;
+    const met = this.#meet(entry, id);
+    met.isTouched = true;
+    return met;
   }
 
-  /** Null where nobody sees a difference. - `boundsOf`: asked when the rows are confirmed. */
-  end(boundsOf: () => readonly Bound[]): Commit | null {
+  #meet(entry: CatalogEntry, id: EntityId): Touched {
+    const { name } = entry.collection;
+    const key = rowKey(name, id);
+    const held = this.#met.get(key);
+    if (held !== undefined) return held;
+    const before = this.#overlay.parts.rows.read(name, id);
+    const base = this.#overlay.baseOf(key);
+    const confirmed = base === undefined ? before : base.row;
+    const met = { entry, id, before, confirmed, hasLeft: base?.hasLeft === true, isTouched: false };
+    this.#met.set(key, met);
+    return met;
+  }
+
+  /**
+   * Null where nobody sees a difference.
+   *
+   * - `boundsOf`: asked when the rows are confirmed; `isWatched`: whether anybody is to be told which rows entered.
+   */
+  end(boundsOf: () => readonly Bound[], isWatched = true): Commit | null {
     const { rows, outbox, recent } = this.#overlay.parts;
     const position = this.#overlay.advance();
     const changes: Change[] = [];
-    for (const [key, { entry, id, before, confirmed, hasLeft }] of this.#touched) {
+    for (const [entry, id, row] of this.#entering) {
+      const { name } = entry.collection;
+      recent.note(position, name, id, null);
+      rows.write(name, id, null, row);
+      const change = isWatched ? changeOf(name, id, null, row) : null;
+      if (change !== null) changes.push(change);
+    }
+    for (const [key, { entry, id, before, confirmed, hasLeft, isTouched }] of this.#met) {
+      if (!isTouched) continue;
       const { name } = entry.collection;
       const pending = outbox.operationsOf(key);
       const isBase = pending.length > 0;

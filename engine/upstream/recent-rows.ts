@@ -43,10 +43,14 @@ export class RecentRows implements Snapshots {
 
   /** `before`: null if the tables had no such row. */
   note(position: Position, collection: string, id: EntityId, before: StoredRow | null): void {
+    const { length } = this.#replaced;
+    if (this.#replaced.at(-1)?.position !== position) {
+      // A position is one transaction's: all it replaced is taken back together.
+      this.#journal.record(() => {
+        this.#replaced.length = length;
+      });
+    }
     this.#replaced.push({ position, collection, id, before });
-    this.#journal.record(() => {
-      this.#replaced.pop();
-    });
   }
 
   /** After a group's commit: forgets what nobody needs. A transaction that began in this very group is not counted yet. */

@@ -47,6 +47,8 @@ export interface Assembled {
   readonly reader: Reader;
   /** Asynchronous transactions that read a snapshot. */
   readonly readers: () => number;
+  /** Results that live queries keep. */
+  readonly views: () => number;
 }
 
 export class Replica {
@@ -63,7 +65,7 @@ export class Replica {
   readonly sender = new Sender(this.outbox);
   readonly collections: Collections;
   readonly #parts: ReplicaParts;
-  readonly #stages = new Stages();
+  readonly #stages = new Stages((entry, bytes) => this.#confirming.read(entry, bytes));
   readonly #confirming: Confirming;
   #author: string;
   #assembled: Assembled | null = null;
@@ -219,6 +221,7 @@ export class Replica {
   #lost(reason: TendrilError): void {
     this.sender.end();
     this.questions.lost(reason);
+    this.settlements.lost();
     this.heldIds.lost(reason);
     this.following.tellAll();
   }
@@ -236,7 +239,7 @@ export class Replica {
   }
 
   #incoming(): IncomingParts {
-    const { core } = this.#assembled!;
+    const { core, views } = this.#assembled!;
     const { overlay, outbox, collections, following, heldIds, questions, sender, settlements } = this;
     const { adjust: adjustClock } = this.#parts.clock;
     return {
@@ -251,6 +254,7 @@ export class Replica {
       questions,
       sender,
       settlements,
+      isWatched: () => views() > 0,
       adjustClock,
     };
   }

@@ -28,9 +28,11 @@ export class Sender {
   }
 
   begin(send: (request: Request) => void): void {
+    // What was asked before the session began waits still.
+    const asked = this.#waiting.filter(({ kind }) => kind === 'request');
     this.end();
     this.#send = send;
-    this.#waiting = this.#outbox.inOrder().map((pending) => ({ kind: 'upload', pending }));
+    this.#waiting = [...this.#outbox.inOrder().map((pending): Waiting => ({ kind: 'upload', pending })), ...asked];
     this.#flush();
   }
 

@@ -43,7 +43,7 @@ export class Settlements {
     this.#tellDrained();
   }
 
-  /** Resolves when nothing waits for an outcome. */
+  /** Resolves when nothing waits for an outcome, or none will come. */
   drained(): Promise<void> {
     if (this.#outbox.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -64,9 +64,13 @@ export class Settlements {
     return waiting;
   }
 
-  #tellDrained(): void {
-    if (this.#outbox.size > 0) return;
+  /** The session has ended. */
+  lost(): void {
     for (const tell of this.#drained.splice(0)) tell();
+  }
+
+  #tellDrained(): void {
+    if (this.#outbox.size === 0) this.lost();
   }
 }
 

@@ -10,33 +10,71 @@
 import type { EntityId, StoredRow } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Followed } from './following.ts';
-import { type RowKey, rowKey } from './outbox.ts';
+import type { EnteringRow } from './overlay.ts';
 
-export interface StagedRow {
-  readonly entry: CatalogEntry;
-  readonly id: EntityId;
-  readonly row: StoredRow;
-}
+/** Makes a row of the bytes in which it came. */
+export type ReadRow = (entry: CatalogEntry, bytes: Uint8Array) => StoredRow;
+
+const NONE: ReadonlyMap<CatalogEntry, ReadonlySet<EntityId>> = new Map([]);
 
 export class Stage {
-  readonly rows = new Map<RowKey, StagedRow>();
+  readonly #read: ReadRow;
+  /** As they came, until somebody looks at one: a hundred thousand rows take a fifth of the memory so. */
+  readonly #rows = new Map<CatalogEntry, Map<EntityId, StoredRow | Uint8Array>>();
 
-  set(entry: CatalogEntry, id: EntityId, row: StoredRow): void {
-    this.rows.set(rowKey(entry.collection.name, id), { entry, id, row });
+  constructor(read: ReadRow) {
+    this.#read = read;
+  }
+
+  has(entry: CatalogEntry, id: EntityId): boolean {
+    return this.#rows.get(entry)?.has(id) === true;
+  }
+
+  /** Null where it holds no such row. */
+  get(entry: CatalogEntry, id: EntityId): StoredRow | null {
+    const held = this.#rows.get(entry)?.get(id);
+    return held === undefined ? null : this.#made(entry, held);
+  }
+
+  set(entry: CatalogEntry, id: EntityId, row: StoredRow | Uint8Array): void {
+    const rows = this.#rows.get(entry);
+    if (rows === undefined) this.#rows.set(entry, new Map([[id, row]]));
+    else rows.set(id, row);
+  }
+
+  delete(entry: CatalogEntry, id: EntityId): void {
+    this.#rows.get(entry)?.delete(id);
+  }
+
+  /** Each row, but those of `without`. */
+  *rows(without: ReadonlyMap<CatalogEntry, ReadonlySet<EntityId>> = NONE): Generator<EnteringRow> {
+    for (const [entry, rows] of this.#rows) {
+      const left = without.get(entry);
+      for (const [id, held] of rows) if (left?.has(id) !== true) yield [entry, id, this.#made(entry, held)];
+    }
+  }
+
+  #made(entry: CatalogEntry, held: StoredRow | Uint8Array): StoredRow {
+    return held instanceof Uint8Array ? this.#read(entry, held) : held;
   }
 }
 
 export class Stages {
+  readonly #read: ReadRow;
   /** Of the whole session, until what was asked for at its begin has come; null afterwards. */
   #session: { readonly stage: Stage; readonly outstanding: Set<unknown> } | null = null;
   readonly #ofSelections = new Map<Followed, Stage>();
   #whenWhole: (() => void)[] = [];
 
+  constructor(read: ReadRow) {
+    this.#read = read;
+  }
+
   /** A session begins. - `outstanding`: what must be whole before anything of it is seen. */
   begin(outstanding: Iterable<unknown>): void {
     this.#ofSelections.clear();
     this.#whenWhole = [];
-    this.#session = { stage: new Stage(), outstanding: new Set(outstanding) };
+    this.#session = { stage: new Stage(this.#read), outstanding: new Set(outstanding) };
   }
 
   /** Where a row goes that is followed from now on; null: at once into the tables. */
@@ -53,16 +91,16 @@ export class Stages {
     if (this.#session !== null) return this.#session.stage;
     let stage = this.#ofSelections.get(followed);
     if (stage === undefined) {
-      stage = new Stage();
+      stage = new Stage(this.#read);
       this.#ofSelections.set(followed, stage);
     }
     return stage;
   }
 
   /** All that hold this row. */
-  holding(key: RowKey): readonly Stage[] {
+  holding(entry: CatalogEntry, id: EntityId): readonly Stage[] {
     const stages = this.#session === null ? [...this.#ofSelections.values()] : [this.#session.stage];
-    return stages.filter(({ rows }) => rows.has(key));
+    return stages.filter((stage) => stage.has(entry, id));
   }
 
   /** A selection is whole, or given up: its own stage, no longer kept here; null while the session's is not whole. */

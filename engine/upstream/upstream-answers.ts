@@ -4,27 +4,34 @@
  */
 import { TendrilError } from '../../errors.ts';
 import { type RawRow, type SqlParameters, Where } from '../../query/index.ts';
-import { decodeCell } from '../../storage/index.ts';
+import { type Descriptor, decodeCell } from '../../storage/index.ts';
 import { type Answers, localAnswers } from '../answers.ts';
 import { notCovered } from '../covers.ts';
 import type { Parts } from '../parts.ts';
 import { type SqlResult, sqlResult } from '../sql-result.ts';
-import type { ConnectionState } from './following.ts';
+import type { ConnectionState, Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
 import type { Answer, Questions } from './questions.ts';
 import type { Sender } from './sender.ts';
 
 export interface UpstreamAnswersParts {
   readonly heldIds: HeldIds;
+  readonly following: Following;
   readonly questions: Questions;
   readonly sender: Sender;
   readonly connection: () => ConnectionState;
+  /** Why rows of a collection cannot be exchanged, or null. */
+  readonly refusalOf: (collection: string) => TendrilError | null;
 }
 
 export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers {
   const local = localAnswers(parts);
   const { covers } = parts.core;
   const { heldIds, questions, sender } = up;
+  const checkExchanged = (collection: string) => {
+    const refusal = up.refusalOf(collection);
+    if (refusal !== null) throw refusal;
+  };
   /** @throws {TendrilError} `not-covered`, while there is no session. */
   const checkOnline = (what: string) => {
     const { online, error } = up.connection();
@@ -39,10 +46,10 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
       const { name: collection } = entry.collection;
       if (options.from !== 'local' && !covers.entity(collection, id)) {
         checkOnline(`${collection} ${id}`);
-        await new Promise<void>((resolve, reject) => {
-          if (heldIds.want(collection, id, resolve, reject)) sender.request({ kind: 'hold', collection, ids: [id] });
-        });
+        checkExchanged(collection);
+        await heldIds.want(collection, id);
       }
+      heldIds.used(collection, id);
       return local.get(entry, id, options);
     },
     query: async (entry, given, parameters = [], options) => {
@@ -51,18 +58,21 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
         return local.query(entry, given, parameters, options);
       }
       const [text, values] = given instanceof Where ? [given.text, given.parameters] : [given, parameters];
-      return inOwnColumns(entry.descriptor.table.columns, await ask(entry.collection.name, text, values));
+      checkExchanged(entry.collection.name);
+      const answer = await ask(entry.collection.name, text, values);
+      // How the upstream declares it may have become known only now.
+      checkExchanged(entry.collection.name);
+      return inOwnColumns(entry.descriptor, answer);
     },
     sql: async (text, parameters = [], options) => {
       const statement = parts.statements.analyse(text);
-      if (options.from === 'local' && statement.kind === 'select')
-        return parts.statements.select(statement, parameters);
-      if (options.from !== 'local' && !covers.whole(statement.reads)) return decoded(await ask(null, text, parameters));
+      if (options.from === 'local') return local.sql(text, parameters, options);
+      if (!covers.whole(statement.reads)) return decoded(await ask(null, text, parameters));
       try {
         return await local.sql(text, parameters, options);
       } catch (error) {
         // An id that it names is not held.
-        if (!(error instanceof TendrilError) || error.code !== 'not-covered' || options.from === 'local') throw error;
+        if (!(error instanceof TendrilError) || error.code !== 'not-covered') throw error;
         return decoded(await ask(null, text, parameters));
       }
     },
@@ -70,9 +80,9 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
 }
 
 /** What the upstream calls its columns may stand in another order, and lack what only this node has. */
-function inOwnColumns(own: readonly { readonly name: string }[], { columns, rows }: Answer): readonly RawRow[] {
-  const places = own.map(({ name }) => columns.findIndex((column) => column.name === name));
-  return rows.map((row) => places.map((place) => (place < 0 ? null : row[place]!)));
+function inOwnColumns({ table, unset }: Descriptor, { columns, rows }: Answer): readonly RawRow[] {
+  const places = table.columns.map(({ name }) => columns.findIndex((column) => column.name === name));
+  return rows.map((row) => places.map((place, column) => (place < 0 ? unset[column]! : row[place]!)));
 }
 
 function decoded({ columns, rows, changes }: Answer): SqlResult {

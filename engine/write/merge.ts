@@ -92,6 +92,8 @@ function createdRow({ unset, columnOf }: Descriptor, { id, entity, edits }: Merg
 
 /** Takes out what the operation was built on and puts the operation in. Sorted, as `head` is. */
 function headAfter(head: readonly OperationId[], operation: Mergeable): readonly OperationId[] {
+  // Merged over a row that has it already, as a follower may that lost the answer to its upload.
+  if (head.includes(operation.id)) return head;
   const rest = head.filter((id) => !operation.precursors.includes(id));
   if (rest.length === 0) return [operation.id];
   rest.push(operation.id);

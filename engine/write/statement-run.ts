@@ -23,6 +23,7 @@ import {
   type UpdateStatement,
 } from '../../query/index.ts';
 import { type Affinity, createAffinity, type EntityId, encodeSqlValue, parseEntityId } from '../../storage/index.ts';
+import type { ReadOptions } from '../answers.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import { notCovered } from '../covers.ts';
@@ -42,6 +43,7 @@ export interface StatementRunner {
     parameters: SqlParameters | undefined,
     writes: WriteSet,
     standpoint: Standpoint,
+    options?: ReadOptions,
   ) => SqlResult;
 }
 
@@ -58,6 +60,8 @@ interface Run {
   readonly writes: WriteSet;
   /** Runs `read` while the tables show the transaction's writes. */
   readonly look: <Result>(read: () => Result) => Result;
+  /** What is not held counts as not existing. */
+  readonly isLocal: boolean;
 }
 
 /** - `decoder`: makes what a result row is given as. */
@@ -74,16 +78,17 @@ export function createStatementRunner(core: Core, decoder = createDecoder): Stat
   return {
     analyse,
     select,
-    run: (text, parameters, writes, standpoint) => {
+    run: (text, parameters, writes, standpoint, { from } = {}) => {
       const statement = analyse(text);
-      checkCovered(core, statement);
+      const isLocal = from === 'local';
+      if (!isLocal) checkCovered(core, statement);
       if (statement.kind === 'select') {
         return standpoint.look(writes.drafts, statement.reads, () => select(statement, parameters));
       }
       const values = bindStatement(statement, parameters);
       const entry = catalog.named(statement.table.name)!;
       const look = <Result>(read: () => Result) => standpoint.look(writes.drafts, names, read);
-      return write(statement, { core, affinity, decoder, entry, values, writes, look });
+      return write(statement, { core, affinity, decoder, entry, values, writes, look, isLocal });
     },
   };
 }
@@ -112,7 +117,7 @@ function insert(statement: InsertStatement, run: Run): SqlResult {
   writes.checkRoom(entry, created);
   const ids = new Set<EntityId>();
   for (const { id, isMinted } of created) {
-    if (!isMinted && (ids.has(id) || writes.rowOf(entry, id) !== null)) throw entityExists(entry, id);
+    if (!isMinted && (ids.has(id) || exists(run, id))) throw entityExists(entry, id);
     ids.add(id);
   }
   for (const { id, assignments, isMinted } of created) {
@@ -120,6 +125,10 @@ function insert(statement: InsertStatement, run: Run): SqlResult {
     else writes.create(entry, id, assignments);
   }
   return sqlResult(returned(run, statement.returning, [...ids]), ids.size);
+}
+
+function exists({ entry, writes, isLocal }: Run, id: EntityId): boolean {
+  return (!isLocal || writes.knows(entry, id)) && writes.rowOf(entry, id) !== null;
 }
 
 function newEntity(

@@ -15,6 +15,7 @@ import {
   type TransactionId,
   type UpdateOf,
 } from '../../storage/index.ts';
+import type { ReadOptions } from '../answers.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import { notCovered } from '../covers.ts';
@@ -46,8 +47,14 @@ export interface Transaction {
   /** Brings a deleted entity back with all edits made meanwhile; does nothing to a living one. @throws {TendrilError} `not-found`. */
   restore(collection: Collection, id: string): void;
   get<C extends Collection>(collection: C, id: string): RowOf<C> | null;
-  query<C extends Collection>(collection: C, text?: string | Where, parameters?: SqlParameters): readonly RowOf<C>[];
-  sql(text: string, parameters?: SqlParameters): SqlResult;
+  /** @throws {TendrilError} `not-covered` on an ephemeral node, as `get` and `sql`; `from: 'local'` reads what is held. */
+  query<C extends Collection>(
+    collection: C,
+    text?: string | Where,
+    parameters?: SqlParameters,
+    options?: ReadOptions,
+  ): readonly RowOf<C>[];
+  sql(text: string, parameters?: SqlParameters, options?: ReadOptions): SqlResult;
 }
 
 /** What reading and writing by text takes; shared by all transactions of a node. */
@@ -146,21 +153,26 @@ class Facade implements Transaction {
     return row === null ? null : entry.decode(row);
   }
 
-  query<C extends Collection>(collection: C, text: string | Where = '', parameters?: SqlParameters) {
+  query<C extends Collection>(
+    collection: C,
+    text: string | Where = '',
+    parameters?: SqlParameters,
+    { from }: ReadOptions = {},
+  ) {
     const entry = this.#entry(collection);
     const { parts, writes } = this.#open;
     const selection = parts.reader.select(entry, text, parameters);
     const { name } = entry.collection;
-    if (!parts.core.covers.selection(name, selection)) {
+    if (from !== 'local' && !parts.core.covers.selection(name, selection)) {
       throw notCovered(`this selection of ${name}`, { collection: name });
     }
     const rows = this.#open.use().look(writes.drafts, [name], () => parts.reader.rows(selection));
     return decodeRows(entry, rows);
   }
 
-  sql(text: string, parameters?: SqlParameters): SqlResult {
+  sql(text: string, parameters?: SqlParameters, options?: ReadOptions): SqlResult {
     const { parts, writes } = this.#open;
-    return parts.statements.run(text, parameters, writes, this.#open.use());
+    return parts.statements.run(text, parameters, writes, this.#open.use(), options);
   }
 
   #entry<C extends Collection>(collection: C): CatalogEntry<C> {

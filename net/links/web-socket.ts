@@ -118,8 +118,13 @@ export function linkOver(socket: PlatformSocket, events: LinkEvents, scheduler: 
   };
   // `close` follows and says more; without a listener some platforms make it an uncaught error.
   socket.onerror = () => {};
-  socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) =>
-    finish(reason === '' ? `${code}` : `${code} ${reason}`);
+  // Some platforms tell it inside `close`, which a link must not.
+  let isInClose = false;
+  socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
+    const tell = () => finish(reason === '' ? `${code}` : `${code} ${reason}`);
+    if (isInClose) scheduler.soon(tell);
+    else tell();
+  };
   return {
     send: (frame) => {
       if (isOver) return;
@@ -127,6 +132,10 @@ export function linkOver(socket: PlatformSocket, events: LinkEvents, scheduler: 
       pollLater(Number.POSITIVE_INFINITY);
     },
     queued: () => socket.bufferedAmount,
-    close: (reason) => socket.close(NORMAL, reason.slice(0, MAX_REASON_CHARACTERS)),
+    close: (reason) => {
+      isInClose = true;
+      socket.close(NORMAL, reason.slice(0, MAX_REASON_CHARACTERS));
+      isInClose = false;
+    },
   };
 }

@@ -31,6 +31,9 @@ async function joined(server: Server, greeting = GREETING): Promise<Follower> {
 
 const soon = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 50));
 
+/** The platform's own WebSocket (Node 22 and later) keeps an HTTP status to itself. */
+const TELLS_STATUS = !('WebSocket' in globalThis);
+
 describe('what is carried', () => {
   test('a follower is welcomed as the author it says it is, asks, and is told', async () => {
     const authority = fakeAuthority();
@@ -194,7 +197,7 @@ describe('who is let in', () => {
     const third = new Follower(webSocket(server.url));
     const { reason, final } = await third.ended();
     expect([reason.code, final]).toEqual(['offline', false]);
-    expect(reason.problem).toContain('503');
+    if (TELLS_STATUS) expect(reason.problem).toContain('503');
     followers[0]!.session.close();
     while (server.report().sessions > 1) await soon();
     expect((await joined(server)).ends).toEqual([]);
@@ -309,7 +312,9 @@ describe('on an HTTP server of yours', () => {
     const { http, port, close } = await httpServer();
     const server = await serve(fakeAuthority(), { server: http, path: '/sync', access: 'open' });
     const lost = new Follower(webSocket(`ws://127.0.0.1:${port}/elsewhere`));
-    expect((await lost.ended()).reason.problem).toContain('404');
+    const { reason } = await lost.ended();
+    expect(reason.code).toBe('offline');
+    if (TELLS_STATUS) expect(reason.problem).toContain('404');
     await server.close();
     await close();
   });

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs test files on Node 24, where node:sqlite is the first driver: test/node24/run.sh [FILE...]
-# By default every suite that touches a driver. On Linux x64 Node 24 comes from npm, elsewhere it must be the node in use.
+# By default every suite that touches a driver, or the platform's WebSocket. On Linux x64 Node 24 comes from npm, elsewhere it must be the node in use.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -15,5 +15,5 @@ if [ "$("$node24" -p 'Number.parseInt(process.versions.node, 10) >= 24')" != tru
   exit 1
 fi
 
-if [ $# -eq 0 ]; then set -- test/storage test/durability test/api.test.ts; fi
+if [ $# -eq 0 ]; then set -- test/storage test/durability test/api.test.ts test/net/links.test.ts test/net/serve.test.ts test/net/behaviours.test.ts; fi
 exec "$node24" node_modules/vitest/vitest.mjs run "$@"

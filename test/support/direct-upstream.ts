@@ -47,7 +47,11 @@ export function directUpstream(authority: () => Node): DirectUpstream {
         if (messages.length > 0) receiver.said(messages);
       };
       const pull = () => {
-        if (session?.pull()) later(pull);
+        try {
+          if (session?.pull()) later(pull);
+        } catch (error) {
+          end(error as TendrilError);
+        }
       };
       const peer: Peer = {
         author: greeting.author,

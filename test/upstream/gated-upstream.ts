@@ -22,6 +22,8 @@ export class GatedUpstream implements Upstream {
   /** While true, nothing passes in that direction. */
   holdRequests = false;
   holdSaid = false;
+  /** While true, uploads stay behind, and the others overtake them. */
+  holdUploads = false;
   /** While false, no session can be made. */
   isReachable = true;
   /** While true, sessions wait for their welcome. */
@@ -31,10 +33,12 @@ export class GatedUpstream implements Upstream {
   /** Answers an upload in place of the authority; null lets it pass. */
   judge: (upload: UploadRequest) => Said | null = () => null;
   welcome: (welcome: Welcome) => Welcome = (welcome) => welcome;
+  alter: (said: Said) => Said = (said) => said;
   sessions = 0;
   #authority: () => Node;
   #cut: (reason?: TendrilError) => void = () => {};
   #tell: (said: Said) => void = () => {};
+  #waiting: Said[] = [];
   #ticks = 0;
 
   constructor(authority: () => Node) {
@@ -48,6 +52,14 @@ export class GatedUpstream implements Upstream {
 
   cut(): void {
     this.#cut();
+  }
+
+  /** Takes out what waits to be said, to be planted later. */
+  takeWaiting<Kind extends Said['kind']>(kind: Kind): SaidOf<Kind>[] {
+    const taken = this.#waiting.filter((said) => said.kind === kind) as SaidOf<Kind>[];
+    const rest = this.#waiting.filter((said) => said.kind !== kind);
+    this.#waiting.splice(0, this.#waiting.length, ...rest);
+    return taken;
   }
 
   /** Says something that the authority did not. */
@@ -68,6 +80,7 @@ export class GatedUpstream implements Upstream {
     let feed: ReturnType<Node['follow']> | null = null;
     let ended = false;
     const waiting: Said[] = [];
+    this.#waiting = waiting;
     const asked: Request[] = [];
     let isPulling = false;
     const end = (reason: TendrilError) => {
@@ -94,6 +107,8 @@ export class GatedUpstream implements Upstream {
       if (verdict !== null) waiting.push(verdict);
       else feed!.take(request);
     };
+    const nextRequest = () =>
+      this.holdRequests ? -1 : asked.findIndex(({ kind }) => kind !== 'upload' || !this.holdUploads);
     const turn = () => {
       if (ended) return;
       setImmediate(turn);
@@ -104,11 +119,11 @@ export class GatedUpstream implements Upstream {
           this.#ticks += 1;
           feed = this.#authority().follow(peer);
           receiver.welcomed(this.welcome(feed.welcome()));
-        } else if (asked.length > 0 && !this.holdRequests) {
-          take(asked.shift()!);
+        } else if (nextRequest() >= 0) {
+          take(asked.splice(nextRequest(), 1)[0]!);
           passed();
         } else if (waiting.length > 0 && !this.holdSaid) {
-          const said = waiting.shift()!;
+          const said = this.alter(waiting.shift()!);
           this.said.push(said);
           receiver.said([said]);
           passed();

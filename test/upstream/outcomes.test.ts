@@ -3,13 +3,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { MAX_DRIFT_MS } from '../../engine/feed/limits.ts';
 import { MAX_ATTEMPTS } from '../../engine/upstream/limits.ts';
 import type { Said } from '../../engine/upstream/stream.ts';
-import { idFrom, type LiveQuery } from '../../index.ts';
+import { idFrom, type LiveQuery, type RowOf } from '../../index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import type { UploadRequest } from './gated-upstream.ts';
 import { codeOf, createWorld, type Follower, Note, refusal, refusing, Tag, type World } from './world.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
-const [X, Y, Z] = ['x', 'y', 'z'].map((name) => idFrom('note', name)) as [string, string, string];
+const [X, Y, Z] = [idFrom('note', 'x'), idFrom('note', 'y'), idFrom('note', 'z')];
 
 let world: World;
 let ana: Follower;
@@ -29,14 +29,13 @@ function outbox({ node }: Follower): number {
 }
 
 /** All titles that a live query ever showed. */
-function titlesSeen(live: LiveQuery<Note>): Set<string | null> {
+function titlesSeen(live: LiveQuery<RowOf<typeof Note>>): Set<string | null> {
   const seen = new Set<string | null>();
   live.subscribe((rows) => {
     for (const { title } of rows) seen.add(title);
   });
   return seen;
 }
-type Note = { readonly id: string; readonly title: string | null };
 
 /** The transactions that were uploaded, in the order of their first attempts. */
 function uploaded({ upstream }: Follower): readonly TransactionId[] {
@@ -63,8 +62,12 @@ describe('a refused write', () => {
     const own = eva.node.live(Note);
     await Promise.all([live.ready, own.ready]);
     const [seenByAna, seenByEva] = [titlesSeen(live), titlesSeen(own)];
+    // It writes before it has heard of the other's.
+    eva.upstream.holdSaid = true;
     const id = await ben.node.transact((tx) => tx.create(Note, { title: 'ben' }), { until: 'settled' });
     const write = eva.node.transact((tx) => tx.create(Note, { title: 'eva' }), { until: 'settled' });
+    await world.quiet();
+    eva.upstream.holdSaid = false;
     await expect(write).rejects.toMatchObject({ code: 'identity-clash' });
     await world.quiet();
     expect(await eva.node.get(Note, id)).toMatchObject({ title: 'ben' });
@@ -85,8 +88,9 @@ describe('a refused write', () => {
   });
 
   test('is one change set that takes it back', async () => {
-    ana.upstream.holdRequests = true;
     const live = ana.node.live(Note, 'stars > 0 ORDER BY title');
+    await live.ready;
+    ana.upstream.holdRequests = true;
     await ana.node.transact((tx) => {
       tx.update(Note, X, { stars: 0 });
       tx.create(Note, { title: 'new', stars: 2 });
@@ -160,23 +164,20 @@ describe('the refusal of the first of three dependent transactions', () => {
   });
 
   test('refuses too what stands on a refused creation, with all of its transaction; the rest of that is made anew', async () => {
-    const failed: Promise<unknown>[] = [];
-    const create = async () => {
-      failed.push(ana.node.transact((tx) => tx.create(Note, { title: 'no' }, { id: Z }), { until: 'settled' }));
-      failed.push(
-        ana.node.transact(
-          (tx) => {
-            tx.update(Note, Z, { stars: 3 });
-            tx.update(Note, Y, { title: 'no', stars: 3 });
-          },
-          { until: 'settled' },
-        ),
+    let outcomes: Promise<readonly PromiseSettledResult<unknown>[]> = Promise.resolve([]);
+    const [, , third] = await refuseFirst(async () => {
+      const create = ana.node.transact((tx) => tx.create(Note, { title: 'no' }, { id: Z }), { until: 'settled' });
+      const build = ana.node.transact(
+        (tx) => {
+          tx.update(Note, Z, { stars: 3 });
+          tx.update(Note, Y, { title: 'no', stars: 3 });
+        },
+        { until: 'settled' },
       );
+      outcomes = Promise.allSettled([create, build]);
       await ana.node.transact((tx) => tx.update(Note, Y, { stars: 4 }));
-    };
-    const outcomes = async () => Promise.allSettled(failed);
-    const [, , third] = await refuseFirst(create);
-    const reasons = (await outcomes()).map((outcome) => (outcome as PromiseRejectedResult).reason);
+    });
+    const reasons = (await outcomes).map((outcome) => (outcome as PromiseRejectedResult).reason);
     expect(reasons.map(codeOf)).toEqual(['policy-denied', 'policy-denied']);
     expect(reasons[1]).toMatchObject({ facts: { builtOn: uploaded(ana)[0] }, cause: reasons[0] });
     expect(await world.authority.get(Note, Z)).toBeNull();
@@ -215,7 +216,7 @@ describe('a clock that is wrong', () => {
   const uploads = (follower: Follower) => follower.upstream.askedOf('upload').length;
 
   test('at a client, a day ahead, stops neither its writes nor those of others', async () => {
-    const ben = await world.follow({ aheadMs: DAY_MS, upstream: (upstream) => void (upstream.holdWelcome = true) });
+    const ben = await world.follow({ aheadMs: DAY_MS, unwelcome: true });
     const before = Array.from({ length: 5 }, (_, at) => ({ title: `before ${at}` }));
     const ids: string[] = [];
     for (const values of before) ids.push(await ben.node.transact((tx) => tx.create(Note, values)));
@@ -304,7 +305,7 @@ describe('an outcome', () => {
     ana.upstream.holdSaid = false;
     ana.upstream.plant(told[0]!);
     ana.upstream.plant({ kind: 'refused', transaction: first!, attempt: 9, error: refusal() });
-    ana.upstream.plant({ kind: 'refused', transaction: X as TransactionId, attempt: 1, error: refusal() });
+    ana.upstream.plant({ kind: 'refused', transaction: X as string as TransactionId, attempt: 1, error: refusal() });
     await world.quiet();
     expect(ana.errors).toEqual([]);
     expect(await world.authority.get(Note, X)).toMatchObject({ stars: 7 });

@@ -41,7 +41,9 @@ export interface FollowOptions {
   /** By how much its clock is ahead of the authority's. */
   readonly aheadMs?: number;
   readonly collections?: readonly Collection[];
-  readonly upstream?: (upstream: GatedUpstream) => void;
+  /** Its first session waits for its welcome; nobody can be reached. */
+  readonly unwelcome?: boolean;
+  readonly unreachable?: boolean;
   readonly options?: Partial<NodeOptions>;
 }
 
@@ -55,9 +57,10 @@ export async function createWorld(collections: readonly Collection[] = COLLECTIO
   const authority = await Node.open({ collections, ports: { clock, random: createTestRandom(1) } });
   opened.push(authority);
   const upstreams: GatedUpstream[] = [];
-  const follow = async ({ aheadMs = 0, upstream: prepare, ...options }: FollowOptions = {}): Promise<Follower> => {
+  const follow = async ({ aheadMs = 0, ...options }: FollowOptions = {}): Promise<Follower> => {
     const upstream = new GatedUpstream(() => authority);
-    prepare?.(upstream);
+    upstream.holdWelcome = options.unwelcome === true;
+    upstream.isReachable = options.unreachable !== true;
     upstreams.push(upstream);
     const scheduler = createTestScheduler();
     const own = createTestClock(clock.now() + aheadMs);
