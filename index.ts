@@ -5,6 +5,7 @@ export {
   type Clock,
   type CreateOptions,
   type Explanation,
+  type FollowersReport,
   type GetOptions,
   type HistoryEdit,
   type HistoryEntry,

@@ -12,7 +12,7 @@ export type { Clock } from './ports/clock.ts';
 export type { Ports } from './ports/ports.ts';
 export type { Random } from './ports/random.ts';
 export { type Scheduler, systemScheduler } from './ports/scheduler.ts';
-export type { Report, UpstreamReport } from './report.ts';
+export type { FollowersReport, Report, UpstreamReport } from './report.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
 export type {
   AnswerColumn,

@@ -26,8 +26,20 @@ export interface Report {
   readonly openTransactions: number;
   /** By how much the time of the newest operation is ahead of this node's clock; 0 if it is not. */
   readonly logAheadMs: number;
+  /** Who follows this node; null on an ephemeral one. */
+  readonly followers: FollowersReport | null;
   /** Null on a durable node. */
   readonly upstream: UpstreamReport | null;
+}
+
+export interface FollowersReport {
+  readonly sessions: number;
+  /** Different selections that they follow, each maintained once. */
+  readonly selections: number;
+  /** Subscriptions that have not been told all their rows yet. */
+  readonly hydrating: number;
+  /** Transactions that they uploaded and that wait to be judged. */
+  readonly waitingUploads: number;
 }
 
 export interface UpstreamReport {
@@ -60,8 +72,14 @@ export function makeReport(parts: DurableParts | EphemeralParts): Report {
     openTransactions: transactor.open(),
     driver: { name, kind, version },
     logAheadMs: greatest === null ? 0 : Math.max(0, timeOf(greatest) - clock.now()),
+    followers: role === 'durable' ? followersReport(parts) : null,
     upstream: role === 'durable' ? null : upstreamReport(parts),
   };
+}
+
+function followersReport({ feed }: DurableParts): FollowersReport {
+  const { sessions, selections, hydrating, waitingUploads } = feed.report();
+  return { sessions, selections: selections.distinct, hydrating, waitingUploads };
 }
 
 function upstreamReport({ upstream, replica }: EphemeralParts): UpstreamReport {

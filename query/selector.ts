@@ -4,14 +4,15 @@
  *
  * Invariants
  *   - a text is refereed by SQLite before its first selection exists;
- *   - texts and shapes are remembered up to MAX_KNOWN_TEXTS and MAX_KNOWN_SHAPES; what is forgotten is parsed again;
+ *   - texts and shapes are remembered up to MAX_KNOWN_TEXTS, MAX_KNOWN_SHAPES and MAX_KNOWN_CHARACTERS; what is forgotten
+ *     is parsed again;
  *   - equal keys mean identical selections: same printing, same classes, same values.
  */
 import type { TendrilError } from '../errors.ts';
 import { checkParameters, inputCell, inputClass, inputOf, refuseInput, type SqlParameters } from './binding.ts';
 import { type BuiltShape, buildShape } from './check/shape.ts';
 import { objectionTo } from './guard.ts';
-import { MAX_KNOWN_SHAPES, MAX_KNOWN_TEXTS } from './limits.ts';
+import { MAX_KNOWN_CHARACTERS, MAX_KNOWN_SHAPES, MAX_KNOWN_TEXTS } from './limits.ts';
 import { type Lexed, lex } from './parse/lexer.ts';
 import { CLASS_OF_TAG, type Literal } from './parse/lexer-literal.ts';
 import { type Draft, parse } from './parse/parse.ts';
@@ -57,10 +58,10 @@ interface Bound {
 }
 
 export function createSelector(table: Table, probe: SqlProbe): Selector {
-  const texts = new Recent<string, KnownText>(MAX_KNOWN_TEXTS);
-  const shapes = new Recent<string, KnownShape>(MAX_KNOWN_SHAPES);
+  const texts = new Recent<string, KnownText>(MAX_KNOWN_TEXTS, MAX_KNOWN_CHARACTERS);
+  const shapes = new Recent<string, KnownShape>(MAX_KNOWN_SHAPES, MAX_KNOWN_CHARACTERS);
   /** One shape for all the texts that print alike. */
-  const printings = new Recent<string, KnownShape>(MAX_KNOWN_SHAPES);
+  const printings = new Recent<string, KnownShape>(MAX_KNOWN_SHAPES, MAX_KNOWN_CHARACTERS);
   let counter = 0;
 
   function recall(lexed: Lexed): KnownText | undefined {
@@ -69,8 +70,8 @@ export function createSelector(table: Table, probe: SqlProbe): Selector {
   }
 
   function remember(lexed: Lexed, known: KnownText): void {
-    texts.set(lexed.key, known);
-    if (known.ordinals.length > 0) texts.set(countedKey(lexed, known.ordinals), known);
+    texts.set(lexed.key, known, lexed.text.length);
+    if (known.ordinals.length > 0) texts.set(countedKey(lexed, known.ordinals), known, lexed.text.length);
   }
 
   function shapeOf(known: KnownText, bound: Bound, isNew: boolean): KnownShape {
@@ -83,9 +84,9 @@ export function createSelector(table: Table, probe: SqlProbe): Selector {
     if (isNew) referee(draft, probe);
     const printing = `${JSON.stringify(built.shape.sql)} ${built.shape.classes.join(' ')}`;
     const shape = printings.get(printing) ?? { ...built, prefix: `${++counter}` };
-    printings.set(printing, shape);
+    printings.set(printing, shape, printing.length);
     const own = { ...shape, guards: built.guards, kept: built.kept };
-    shapes.set(variant, own);
+    shapes.set(variant, own, printing.length);
     return own;
   }
 

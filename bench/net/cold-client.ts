@@ -7,7 +7,7 @@ import { offer } from './program.ts';
 const KIB = 1_024;
 
 const offered = {
-  /** Resolves when all is there: how many rows, and the most memory that this whole process ever had, in MiB. */
+  /** Resolves when all is there: how many rows, and the most memory this whole process had, before and ever, in MiB. */
   sync: async (url: string) => {
     const baseMib = process.resourceUsage().maxRSS / KIB;
     const node = await Node.open({ collections: COLLECTIONS, storage: nativeMemory(), upstream: webSocket(url) });

@@ -42,6 +42,8 @@ export const relay: Bench = {
 interface Side {
   /** Resolves when B has been called for as many flights as were written. */
   readonly passOn: (flights: readonly NewFlight[]) => Promise<void>;
+  /** Resolves when A knows that all of it is settled. Not timed. */
+  readonly settled: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -78,9 +80,11 @@ function oneAtATime({ ours, limit }: Sides, name: string, rounds: number): Duel 
 
 function inFlight({ ours, limit }: Sides, rounds: number): Duel {
   const source = flights();
-  const timed = (side: Side) => () => {
+  const timed = (side: Side) => async () => {
     const batch = take(source, WRITES);
-    return millisecondsOf(() => side.passOn(batch));
+    const milliseconds = await millisecondsOf(() => side.passOn(batch));
+    await side.settled();
+    return milliseconds;
   };
   const name = '10,000 writes on A until B has all, durable';
   return { name, unit: 'ms', reach: atLeast(0.5), rounds, warmUp: 2, ours: timed(ours), limit: timed(limit) };
@@ -120,6 +124,9 @@ async function openOurs(storage: string): Promise<Side> {
       for (const flight of batch) void a.transact((tx) => tx.create(Flight, flight));
       await all;
     },
+    settled: async () => {
+      while (a.report().upstream!.outbox.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
     close: async () => {
       await a.close();
       await b.close();
@@ -142,6 +149,7 @@ async function openByHand(storage: string): Promise<Side> {
       for (const flight of batch) a.write(ids.next(), flight);
       await all;
     },
+    settled: async () => {},
     close: async () => {
       a.close();
       b.close();

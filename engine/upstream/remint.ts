@@ -30,34 +30,59 @@ type Making = Pick<Core, 'mint' | 'catalog' | 'author'>;
 
 /** `refused` leaves the outbox, with what cannot be without it; the rest that descends from it is made anew. */
 export function refuse(core: Making, outbox: Outbox, step: OverlayStep, refused: Pending): Reminted {
+  const concerned = concernedBy([refused], outbox).filter((pending) => pending !== refused);
   outbox.remove(refused);
-  return remake(core, outbox, step, idsOf(refused), [refused]);
+  for (const { operation } of refused.operations) touch(core.catalog, step, operation);
+  const reminted = remake(core, outbox, step, concerned, idsOf(refused), new Set());
+  return { ...reminted, refused: [refused, ...reminted.refused] };
 }
 
 /** `rebased` and what descends from it is made anew. */
 export function rebase(core: Making, outbox: Outbox, step: OverlayStep, rebased: readonly Pending[]): Reminted {
-  return remake(core, outbox, step, new Set(rebased.flatMap((pending) => [...idsOf(pending)])), [], new Set(rebased));
+  const gone = new Set(rebased.flatMap((pending) => [...idsOf(pending)]));
+  return remake(core, outbox, step, concernedBy(rebased, outbox), gone, new Set(rebased));
+}
+
+/** These, and all that were made later and share a row with one concerned: what descends from them is among them. In order. */
+function concernedBy(roots: readonly Pending[], outbox: Outbox): readonly Pending[] {
+  const concerned = new Set(roots);
+  /** The place from which on a row's operations have been looked at. */
+  const looked = new Map<RowKey, number>();
+  // Grows while it is walked.
+  for (const { operations, place } of concerned) {
+    for (const key of operations.map(keyOf)) {
+      if ((looked.get(key) ?? Number.POSITIVE_INFINITY) <= place) continue;
+      looked.set(key, place);
+      for (const { operation } of outbox.operationsOf(key)) {
+        const other = outbox.get(operation.transaction)!;
+        if (other.place > place) concerned.add(other);
+      }
+    }
+  }
+  return [...concerned].sort((left, right) => left.place - right.place);
 }
 
 function remake(
   core: Making,
   outbox: Outbox,
   step: OverlayStep,
+  concerned: readonly Pending[],
   gone: Set<OperationId>,
-  first: readonly Pending[],
-  rebased: ReadonlySet<Pending> = new Set(),
+  rebased: ReadonlySet<Pending>,
 ): Reminted {
-  const refused = [...first];
+  const refused: Pending[] = [];
   const renewed: Pending[] = [];
-  /** The rows that were touched, as the transactions walked so far leave them. */
+  /** Rows as the transactions walked so far leave them: whoever comes later on such a row is walked, too. */
   const rows = new Map<RowKey, StoredRow | null>();
   const rowOf = (prepared: Prepared): StoredRow | null => {
     const key = keyOf(prepared);
     const held = rows.get(key);
-    return held === undefined ? step.confirmed(entryOf(core.catalog, prepared), prepared.operation.entity) : held;
+    if (held !== undefined) return held;
+    const entry = entryOf(core.catalog, prepared);
+    const pending = outbox.operationsOf(key);
+    return merged(entry, step.confirmed(entry, prepared.operation.entity), pending.slice(0, pending.indexOf(prepared)));
   };
-  for (const { operation } of first.flatMap(({ operations }) => operations)) touch(core.catalog, step, operation);
-  for (const pending of outbox.inOrder()) {
+  for (const pending of concerned) {
     const descends = pending.operations.some((each) => isGone(each, gone));
     const baseless = pending.operations.some((each) => rowOf(each) === null && !creates(each));
     if (baseless) {

@@ -6,7 +6,7 @@
  *   - a statement names collections only; nothing internal, no schema, no other table can be reached through it.
  */
 import { checkParameters, inputCell, inputClass, inputOf, refuseInput, type SqlParameters } from '../binding.ts';
-import { MAX_KNOWN_STATEMENTS } from '../limits.ts';
+import { MAX_KNOWN_CHARACTERS, MAX_KNOWN_STATEMENTS } from '../limits.ts';
 import { lex } from '../parse/lexer.ts';
 import { wellFormed } from '../parse/lexer-literal.ts';
 import type { ParameterList } from '../parse/parameter-list.ts';
@@ -93,12 +93,12 @@ export type Analyser = (text: string) => Statement;
 
 export function createAnalyser(tables: readonly Table[], probe: StatementProbe): Analyser {
   const byName = new Map(tables.map((table) => [foldAscii(table.name), table] as const));
-  const known = new Recent<string, Statement>(MAX_KNOWN_STATEMENTS);
+  const known = new Recent<string, Statement>(MAX_KNOWN_STATEMENTS, MAX_KNOWN_CHARACTERS);
   return (text) => {
     const remembered = known.get(text);
     if (remembered) return remembered;
     const statement = analyse(text, byName, probe);
-    known.set(text, statement);
+    known.set(text, statement, text.length);
     return statement;
   };
 }
