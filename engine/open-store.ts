@@ -19,7 +19,7 @@ export interface NodeOptions {
   /** `ephemeral` if `upstream` is given, else `durable`. */
   readonly role?: 'durable' | 'ephemeral';
   readonly collections: readonly Collection[];
-  /** In memory by default. */
+  /** In memory by default, and always for an ephemeral node. */
   readonly storage?: Storage;
   /** Of an ephemeral node: who settles what it writes, and has what it does not hold. See `webSocket`. */
   readonly upstream?: Upstream;
@@ -53,13 +53,19 @@ export async function openStorage<Node>(options: NodeOptions, assemble: (base: C
   }
 }
 
-function checkOptions({ role, author, collections, upstream }: NodeOptions): void {
+function checkOptions({ role, author, collections, upstream, storage }: NodeOptions): void {
   const fitting = upstream === undefined ? 'durable' : 'ephemeral';
   if (role !== undefined && role !== fitting) {
     throw invalidOption('role', `Leave it out: a node with an upstream is ephemeral, one without is durable.`);
   }
   if (upstream !== undefined && typeof upstream?.connect !== 'function') {
     throw invalidOption('upstream', "Give what webSocket('ws://...') returns, or another connector.");
+  }
+  if (upstream !== undefined && storage?.kind === 'file') {
+    throw invalidOption(
+      'storage',
+      'Leave it out: an ephemeral node is kept in memory; it does not keep its writes in a file yet.',
+    );
   }
   if (!Array.isArray(collections)) throw invalidOption('collections', 'Give an array of what collection(...) returns.');
   if (author !== undefined && (typeof author !== 'string' || author === '' || utf8Length(author) > MAX_NAME_BYTES)) {

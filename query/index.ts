@@ -2,10 +2,10 @@
 
 export type { Expr } from './ast.ts';
 export type { SqlParameters } from './binding.ts';
-export { conditionsOf, pinnedIds } from './keys/conditions.ts';
 export { compileMatcher, type Matcher, matcherTier } from './evaluate/matcher.ts';
 export { within } from './evaluate/operands.ts';
 export { compileOrder, type Order, type SortKeys } from './evaluate/order.ts';
+export { conditionsOf, pinnedIds } from './keys/conditions.ts';
 export type { IndexKey } from './keys/index-key.ts';
 export { indexKeysOf, MAX_INDEX_KEYS } from './keys/index-keys.ts';
 export { compareKeys, type Fold, type RowKey, rowKey } from './keys/row-key.ts';

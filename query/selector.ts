@@ -84,9 +84,10 @@ export function createSelector(table: Table, probe: SqlProbe): Selector {
     if (isNew) referee(draft, probe);
     const printing = `${JSON.stringify(built.shape.sql)} ${built.shape.classes.join(' ')}`;
     const shape = printings.get(printing) ?? { ...built, prefix: `${++counter}` };
-    printings.set(printing, shape, printing.length);
+    const weight = bound.lexed.text.length;
+    printings.set(printing, shape, weight);
     const own = { ...shape, guards: built.guards, kept: built.kept };
-    shapes.set(variant, own, printing.length);
+    shapes.set(variant, own, weight);
     return own;
   }
 

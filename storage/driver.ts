@@ -60,6 +60,7 @@ export interface SqliteDriver {
  * stands in its tables is for `openStore`, whatever the storage.
  */
 export interface Storage {
+  readonly kind?: StorageKind;
   /** @throws {TendrilError} `storage-busy`, `storage-unsupported`, `storage-foreign`, `storage-newer`, `storage-damaged`, `storage-failed`. */
   readonly open: () => Promise<SqliteDriver>;
 }

@@ -3,11 +3,11 @@ import { WebSocket } from 'ws';
 import { createHandKeeper, type HandId, type HandKeeper } from '../by-hand.ts';
 import type { NewFlight } from '../flights.ts';
 import type { Sample } from '../sample.ts';
-import { type FlightMessage, type FlightsMessage, flightOf, messageOf, pack, unpack } from './hand-messages.ts';
+import { type FlightsMessage, flightOf, messageOf, pack, unpack } from './hand-messages.ts';
 
 export interface HandFollower {
   readonly keeper: HandKeeper;
-  /** Written here at once, and sent with what else is written in this turn. */
+  /** Written here, and sent. */
   readonly write: (id: HandId, flight: NewFlight) => void;
   /** Asks for all there is. */
   readonly all: () => void;
@@ -35,17 +35,11 @@ export async function openHandFollower(
     end.run();
     told(message.length);
   });
-  let turn: FlightMessage[] = [];
   return {
     keeper,
     write: (id, flight) => {
       keeper.insert(id, flight);
-      turn.push(messageOf(id, flight));
-      if (turn.length > 1) return;
-      queueMicrotask(() => {
-        socket.send(pack(turn));
-        turn = [];
-      });
+      socket.send(pack([messageOf(id, flight)]));
     },
     all: () => socket.send(pack('all')),
     close: () => {

@@ -14,7 +14,7 @@ export type FlightMessage = readonly [
   delay: number | null,
 ];
 
-/** From a follower, those it wrote in one turn; to it, those of one group, none where they are its own. Empty: all of them. */
+/** From a follower, the one of a transaction; to it, those of one group, or of a chunk. None: the end of all. */
 export type FlightsMessage = readonly FlightMessage[];
 
 const packr = new Packr({ useRecords: false });

@@ -3,8 +3,8 @@
  * transaction each, until B has them all.
  *
  * By hand: A inserts the row into its SQLite and sends it; the server writes the same rows and log that a Node writes,
- * commits, and sends it on; B inserts it into its SQLite and is called. What comes in one turn is one group and one
- * message there, too. A and B keep their rows in memory on both sides; the server in memory, or in a file with
+ * commits, and sends it on; B inserts it into its SQLite and is called. What the server takes in one turn is one group
+ * and one message there, too. A and B keep their rows in memory on both sides; the server in memory, or in a file with
  * synchronous=FULL, which then must hold the same as a Node's.
  */
 import { type LiveQuery, Node, webSocket } from '../../index.ts';

@@ -14,10 +14,11 @@ import type { FeedSession, Part, Peer, Request, Said, Welcome } from '../upstrea
 import { type Answer, Answering, type Ask, Asking } from './answers.ts';
 import type { FeedDesk } from './feed-desk.ts';
 import type { FollowedCollection } from './followed-collection.ts';
-import { HeldIds } from './held-ids.ts';
+import { HeldIds, tooManyHeld } from './held-ids.ts';
+import { Holding } from './holding.ts';
 import { Hydration, type Job } from './hydration.ts';
 import type { Uploaded } from './judge-upload.ts';
-import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from './limits.ts';
+import { MAX_OPEN_ASKS, MAX_OPEN_HOLDS, MAX_SUBSCRIPTIONS } from './limits.ts';
 import type { Follower } from './subscription.ts';
 import { Upload, type UploadRequest, type Verdict } from './upload.ts';
 import { WaitingUploads } from './waiting-uploads.ts';
@@ -34,6 +35,8 @@ export class Session implements FeedSession, Follower {
     number,
     { readonly collection: FollowedCollection; readonly hydration: Hydration }
   >();
+  /** Those that have more to say. */
+  readonly #holdings = new Set<Holding>();
   /** What has more to say, whose turn is next first. */
   readonly #jobs: Job[] = [];
   /** Requests that came while a transaction was told. */
@@ -237,27 +240,43 @@ export class Session implements FeedSession, Follower {
   /** Of a collection that this node has not, nothing exists here. */
   #hold({ collection: name, ids }: RequestOf<'hold'>): void {
     const collection = this.#desk.collections.get(name);
-    const rows: Uint8Array[] = [];
-    if (collection !== undefined) {
-      this.#held.checkRoom(collection, ids, this.#uploads.entities);
-      for (const id of ids) {
-        this.#held.add(collection, id);
-        const row = this.#desk.core.rows.read(name, id);
-        if (row !== null) rows.push(encodeRow(collection.entry.descriptor, row));
-      }
+    if (collection === undefined) {
+      this.say({ kind: 'held', collection: name, position: this.#desk.source.position(), ids, rows: [] });
+      return;
     }
-    this.say({ kind: 'held', collection: name, position: this.#desk.source.position(), ids, rows });
+    if (this.#holdings.size >= MAX_OPEN_HOLDS) throw tooManyHeld();
+    this.#held.checkRoom(collection, ids, this.#uploads.entities + this.#unsaid);
+    const holding = new Holding(this.#desk, this, this.#held, collection, ids);
+    const advance = () => {
+      const hasMore = holding.advance();
+      if (!hasMore) this.#holdings.delete(holding);
+      return hasMore;
+    };
+    // Most are few, and wait for nobody.
+    if (!advance()) return;
+    this.#holdings.add(holding);
+    this.#add({ advance });
+  }
+
+  /** Ids that will be held when their rows have been said. */
+  get #unsaid(): number {
+    let unsaid = 0;
+    for (const { remaining } of this.#holdings) unsaid += remaining;
+    return unsaid;
   }
 
   #release({ collection: name, ids }: RequestOf<'release'>): void {
     const collection = this.#desk.collections.get(name);
-    if (collection !== undefined) for (const id of ids) this.#held.remove(collection, id);
+    if (collection !== undefined) {
+      for (const holding of this.#holdings) holding.drop(collection, ids);
+      for (const id of ids) this.#held.remove(collection, id);
+    }
     this.say({ kind: 'released', collection: name, ids });
   }
 
   #upload(request: UploadRequest): void {
     const { core, queue, uploaders } = this.#desk;
-    const waiting = this.#uploads.add(request, this.#held.size);
+    const waiting = this.#uploads.add(request, this.#held.size + this.#unsaid);
     const { transaction } = request;
     const begin = (_: unknown, operations: ReadonlySet<OperationId>) => {
       const hold = (collection: string, id: EntityId) => this.hold(collection, id);

@@ -11,7 +11,7 @@ import type { Commit, Source } from '../change.ts';
 import type { Core } from '../core.ts';
 import type { IndexSizes } from '../live/selection-index.ts';
 import type { Reader } from '../reader.ts';
-import type { FeedSession, Peer } from '../upstream/stream.ts';
+import type { FeedSession, Peer, Step } from '../upstream/stream.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import { createAnswerParts } from './answers.ts';
 import type { FeedDesk } from './feed-desk.ts';
@@ -21,6 +21,7 @@ import { FollowedCollection } from './followed-collection.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
 import { Quiet } from './quiet.ts';
 import { makeSteps } from './step-maker.ts';
+import type { Follower } from './subscription.ts';
 
 export interface FeedParts {
   readonly core: Core;
@@ -95,10 +96,14 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
     const { transaction } = commit;
     const uploader = transaction === null ? null : (desk.uploaders.get(transaction) ?? null);
     const steps = makeSteps({ collections, work, readRow: core.rows.read }, { commits, at }, uploader);
-    for (const [follower, step] of steps) {
+    const say = (follower: Follower, step: Step) => {
       work.said += 1;
       follower.say(step);
-    }
+    };
+    // Its author, who has it already, waits for the others.
+    for (const [follower, step] of steps) if (follower !== uploader?.follower) say(follower, step);
+    const own = uploader === null ? undefined : steps.get(uploader.follower);
+    if (own !== undefined) say(uploader!.follower, own);
   };
   return {
     commit: (commits) => {

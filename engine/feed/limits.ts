@@ -10,6 +10,8 @@ export const MAX_CHUNK_ROWS = 1_000;
 export const MAX_CHUNK_BYTES = 256 * 1_024;
 /** Ids one session holds, over all collections, with those of its uploads that wait. */
 export const MAX_HELD_IDS = 100_000;
+/** Requests of one session to hold ids whose rows have not all been said. */
+export const MAX_OPEN_HOLDS = 100;
 /** Uploaded transactions of one session that wait for their commit, and bytes of their operations. */
 export const MAX_WAITING_UPLOADS = 10_000;
 export const MAX_WAITING_BYTES = 64 * 1_024 * 1_024;

@@ -130,7 +130,7 @@ export class Frame {
     following.completed(followed, selection, edge);
     const own = stages.take(followed);
     if (own === null) {
-      this.#arrived(followed);
+      this.#arrived([followed]);
       return;
     }
     this.#tasks.push(() => followed.tell());
@@ -145,7 +145,7 @@ export class Frame {
     if (followed === undefined) return;
     stages.take(followed);
     this.#tasks.push(() => followed.tell());
-    this.#arrived(followed);
+    this.#arrived([followed]);
   }
 
   #unsubscribed({ subscription }: SaidOf<'unsubscribed'>): void {
@@ -162,7 +162,7 @@ export class Frame {
     // They may not match as they are shown.
     for (const id of overlay.idsPending(name)) this.#evict(step, name, id);
     this.#end(step, []);
-    this.#arrived(followed);
+    this.#arrived([followed]);
   }
 
   #held({ collection, ids, rows }: SaidOf<'held'>): void {
@@ -171,7 +171,7 @@ export class Frame {
     const refusal = collections.refusalOf(collection);
     if (refusal !== null) {
       this.#tasks.push(() => heldIds.denied(collection, ids, refusal));
-      this.#arrived(collection);
+      this.#arrived(ids.map((id) => rowKey(collection, id)));
       return;
     }
     const step = new OverlayStep(this.#parts.overlay);
@@ -180,7 +180,7 @@ export class Frame {
     const tell = () => heldIds.answered(collection, ids);
     if (stages.isWhole) this.#tasks.push(tell);
     else stages.whenWhole(tell);
-    this.#arrived(collection);
+    this.#arrived(ids.map((id) => rowKey(collection, id)));
   }
 
   #released({ collection, ids }: SaidOf<'released'>): void {
@@ -227,7 +227,7 @@ export class Frame {
     for (const operations of byRow.values()) {
       const { collection, entity } = operations[0]!.operation;
       confirming.settle(step, collections.entryOf(collection), entity, operations, position);
-      heldIds.settled(collection, entity);
+      if (collections.refusalOf(collection) === null) heldIds.settled(collection, entity);
     }
   }
 
@@ -276,8 +276,8 @@ export class Frame {
   }
 
   /** What was asked for at the session's begin has come: with the last of it, the session's rows replace those before. */
-  #arrived(what: unknown): void {
-    const stage = this.#parts.stages.arrived(what);
+  #arrived(whole: Iterable<unknown>): void {
+    const stage = this.#parts.stages.arrived(whole);
     if (stage === null) return;
     this.#commits.push(...replaceAll(this.#parts, stage));
     this.#tasks.push(...this.#parts.stages.takeTasks(), () => this.#parts.following.tellAll());

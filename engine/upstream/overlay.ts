@@ -29,6 +29,8 @@ export interface OverlayParts {
 interface Base {
   /** Null where the authority has no such row, or none that is followed. */
   readonly row: StoredRow | null;
+  /** What the table holds: `row` and what is pending over it. */
+  readonly shown: StoredRow;
   /** It is not followed any more. */
   readonly hasLeft: boolean;
 }
@@ -88,14 +90,14 @@ export class Overlay {
 class PendingApplication implements Application {
   readonly #overlay: Overlay;
   readonly #transaction: TransactionId;
-  readonly #position: Position;
+  /** Null before anything was touched. */
+  #position: Position | null = null;
   readonly #operations: Prepared[] = [];
   readonly #changes: Change[] = [];
 
   constructor(overlay: Overlay, transaction: TransactionId) {
     this.#overlay = overlay;
     this.#transaction = transaction;
-    this.#position = overlay.advance();
   }
 
   touch(
@@ -107,9 +109,11 @@ class PendingApplication implements Application {
   ): void {
     const { name } = entry.collection;
     const { rows, recent } = this.#overlay.parts;
-    if (!this.#overlay.hasPending(name, id)) this.#overlay.setBase(rowKey(name, id), { row: before, hasLeft: false });
-    recent.note(this.#position, name, id, before);
+    const key = rowKey(name, id);
     const row = merged(entry, before, operations)!;
+    this.#overlay.setBase(key, { ...(this.#overlay.baseOf(key) ?? { row: before, hasLeft: false }), shown: row });
+    this.#position ??= this.#overlay.advance();
+    recent.note(this.#position, name, id, before);
     rows.write(name, id, shown, row);
     this.#operations.push(...operations);
     const change = changeOf(name, id, before, row);
@@ -117,7 +121,7 @@ class PendingApplication implements Application {
   }
 
   end(): Commit | null {
-    if (this.#operations.length === 0) return null;
+    if (this.#position === null) return null;
     this.#overlay.parts.outbox.add(this.#transaction, this.#operations);
     return { transaction: this.#transaction, position: this.#position, changes: this.#changes, touched: [] };
   }
@@ -179,8 +183,8 @@ export class OverlayStep {
     const key = rowKey(name, id);
     const held = this.#met.get(key);
     if (held !== undefined) return held;
-    const before = this.#overlay.parts.rows.read(name, id);
     const base = this.#overlay.baseOf(key);
+    const before = base === undefined ? this.#overlay.parts.rows.read(name, id) : base.shown;
     const confirmed = base === undefined ? before : base.row;
     const met = { entry, id, before, confirmed, hasLeft: base?.hasLeft === true, isTouched: false };
     this.#met.set(key, met);
@@ -209,7 +213,7 @@ export class OverlayStep {
       const pending = outbox.operationsOf(key);
       const isBase = pending.length > 0;
       const after = merged(entry, hasLeft && !isBase ? null : confirmed, pending);
-      this.#overlay.setBase(key, isBase ? { row: confirmed, hasLeft } : undefined);
+      this.#overlay.setBase(key, isBase ? { row: confirmed, shown: after!, hasLeft } : undefined);
       recent.note(position, name, id, before);
       if (after !== null) rows.write(name, id, before, after);
       else if (before !== null) rows.erase(name, id);

@@ -55,6 +55,7 @@ export class RecentRows implements Snapshots {
 
   /** After a group's commit: forgets what nobody needs. A transaction that began in this very group is not counted yet. */
   trim(isNeeded: boolean, position: Position): void {
+    if (position === this.#groupEnd) return;
     const before = this.#groupEnd;
     this.#groupEnd = position;
     if (!isNeeded) {

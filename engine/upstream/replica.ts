@@ -23,7 +23,7 @@ import { Following } from './following.ts';
 import { HeldIds, SWEEP_MS } from './held-ids.ts';
 import { Frame, type IncomingParts, replaceAll } from './incoming.ts';
 import { MAX_CLOSE_MS } from './limits.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type RowKey, rowKey } from './outbox.ts';
 import { Overlay, OverlayStep } from './overlay.ts';
 import { Questions } from './questions.ts';
 import { RecentRows } from './recent-rows.ts';
@@ -117,13 +117,18 @@ export class Replica {
 
   /** Told of each group after its COMMIT: transactions made here leave for the authority. */
   committed(commits: readonly Commit[]): void {
-    this.journal.clear();
     for (const { transaction } of commits) {
       const pending = transaction === null ? undefined : this.outbox.get(transaction);
       if (pending === undefined) continue;
       for (const { operation } of pending.operations) this.heldIds.wrote(operation.collection, operation.entity);
       this.sender.upload([pending]);
     }
+    this.#forgetUndo();
+  }
+
+  /** A group was committed: also one that nobody sees a difference of, of which nobody is told. */
+  #forgetUndo(): void {
+    this.journal.clear();
     this.recent.trim(this.#assembled!.readers() > 0, this.overlay.position());
   }
 
@@ -161,17 +166,19 @@ export class Replica {
     if (followed.length + held.length === 0) this.#replaceNow();
   }
 
-  /** Asks for every id that is held. Returns the collections asked about. */
-  #holdAll(): readonly string[] {
+  /** Asks for every id that is held. Returns what was asked about. */
+  #holdAll(): readonly RowKey[] {
+    const keys: RowKey[] = [];
     const byCollection = new Map<string, EntityId[]>();
     for (const { collection, id, state } of this.heldIds.all()) {
       if (state === 'written') continue;
+      keys.push(rowKey(collection, id));
       const ids = byCollection.get(collection);
       if (ids === undefined) byCollection.set(collection, [id]);
       else ids.push(id);
     }
     for (const [collection, ids] of byCollection) this.connection.send({ kind: 'hold', collection, ids });
-    return [...byCollection.keys()];
+    return keys;
   }
 
   /** The authority knows this node under another name: what is pending is made anew under it. */
@@ -192,7 +199,7 @@ export class Replica {
 
   /** Nothing was asked for: what is held of a session before belongs to nobody. */
   #replaceNow(): void {
-    const stage = this.#stages.arrived(null);
+    const stage = this.#stages.arrived([]);
     if (stage === null) return;
     this.#assembled!.queue.add({
       run: () => ({ kind: 'done', commits: replaceAll(this.#incoming(), stage), operations: 0, bytes: 0 }),
@@ -211,6 +218,7 @@ export class Replica {
         return frame.run(messages);
       },
       committed: () => {
+        this.#forgetUndo();
         frame.committed();
         this.heldIds.release(0);
       },

@@ -15,10 +15,15 @@ type Waiting =
   | { readonly kind: 'upload'; readonly pending: Pending }
   | { readonly kind: 'request'; readonly request: Request };
 
+/** How many may have left before the list of what waits is made shorter. */
+const KEPT_BEHIND = 1_000;
+
 export class Sender {
   readonly #outbox: Outbox;
   #send: ((request: Request) => void) | null = null;
   #waiting: Waiting[] = [];
+  /** The first of these have left. */
+  #gone = 0;
   /** Bytes by transaction. */
   readonly #inFlight = new Map<TransactionId, number>();
   #bytes = 0;
@@ -29,7 +34,7 @@ export class Sender {
 
   begin(send: (request: Request) => void): void {
     // What was asked before the session began waits still.
-    const asked = this.#waiting.filter(({ kind }) => kind === 'request');
+    const asked = this.#waiting.slice(this.#gone).filter(({ kind }) => kind === 'request');
     this.end();
     this.#send = send;
     this.#waiting = [...this.#outbox.inOrder().map((pending): Waiting => ({ kind: 'upload', pending })), ...asked];
@@ -39,6 +44,7 @@ export class Sender {
   end(): void {
     this.#send = null;
     this.#waiting = [];
+    this.#gone = 0;
     this.#inFlight.clear();
     this.#bytes = 0;
   }
@@ -70,16 +76,17 @@ export class Sender {
 
   #flush(): void {
     if (this.#send === null) return;
-    let sent = 0;
-    for (const waiting of this.#waiting) {
+    for (; this.#gone < this.#waiting.length; this.#gone += 1) {
+      const waiting = this.#waiting[this.#gone]!;
       if (waiting.kind === 'request') this.#send(waiting.request);
       else if (this.#outbox.get(waiting.pending.transaction) === waiting.pending) {
         if (!this.#hasRoom()) break;
         this.#upload(waiting.pending, this.#send);
       }
-      sent += 1;
     }
-    this.#waiting.splice(0, sent);
+    if (this.#gone < this.#waiting.length && this.#gone < KEPT_BEHIND) return;
+    this.#waiting.splice(0, this.#gone);
+    this.#gone = 0;
   }
 
   #hasRoom(): boolean {

@@ -120,10 +120,10 @@ export class Stages {
     return this.#whenWhole.splice(0);
   }
 
-  /** Something of the session's begin is whole, or denied. Returns the session's stage when it was the last. */
-  arrived(what: unknown): Stage | null {
+  /** These of the session's begin are whole, or denied. Returns the session's stage when they were the last. */
+  arrived(whole: Iterable<unknown>): Stage | null {
     if (this.#session === null) return null;
-    this.#session.outstanding.delete(what);
+    for (const what of whole) this.#session.outstanding.delete(what);
     if (this.#session.outstanding.size > 0) return null;
     const { stage } = this.#session;
     this.#session = null;

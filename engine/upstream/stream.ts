@@ -65,7 +65,7 @@ export type Request =
     }
   /** Answered by `unsubscribed`. */
   | { readonly kind: 'unsubscribe'; readonly subscription: SubscriptionNumber }
-  /** Answered by `held`. Ids of what it uploads it follows without asking. */
+  /** Answered by one `held` or several. Ids of what it uploads it follows without asking. */
   | { readonly kind: 'hold'; readonly collection: string; readonly ids: readonly EntityId[] }
   /** Answered by `released`. */
   | { readonly kind: 'release'; readonly collection: string; readonly ids: readonly EntityId[] }
@@ -151,7 +151,7 @@ export type Said =
     }
   | { readonly kind: 'denied'; readonly subscription: SubscriptionNumber; readonly error: TendrilError }
   | { readonly kind: 'unsubscribed'; readonly subscription: SubscriptionNumber }
-  /** `rows`: those of the ids asked for that exist, deleted ones included; the others are absent. */
+  /** `ids`: the next of those asked for; `rows`: those of them that exist, deleted ones included; the others are absent. */
   | {
       readonly kind: 'held';
       readonly collection: string;

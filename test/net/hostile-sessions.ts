@@ -74,7 +74,7 @@ function hello({ node }: Kit, changes: Partial<Hello> = {}): Hello {
   return { kind: 'hello', protocol: PROTOCOL_VERSION, node, ...proof, ...changes };
 }
 
-export function greeted(kit: Kit, ...messages: readonly Message[]): Frames {
+function greeted(kit: Kit, ...messages: readonly Message[]): Frames {
   return [...frames(hello(kit)), ...(messages.length === 0 ? [] : frames(...messages))];
 }
 
@@ -107,11 +107,11 @@ function uploadOf(transaction: TransactionId, operations: readonly Uint8Array[])
   return { kind: 'upload', transaction, attempt: 1, operations };
 }
 
-export function subscribe(subscription: number, text: string, parameters: readonly SqlInput[] = []): Message {
+function subscribe(subscription: number, text: string, parameters: readonly SqlInput[] = []): Message {
   return { kind: 'subscribe', subscription, collection: Prey.name, text, parameters };
 }
 
-export function ask(request: number, text: string, parameters: readonly SqlInput[] = []): Message {
+function ask(request: number, text: string, parameters: readonly SqlInput[] = []): Message {
   return { kind: 'ask', request, collection: null, text, parameters };
 }
 
@@ -246,6 +246,16 @@ const ofSessions: Readonly<Record<string, Family>> = {
   'selections that cannot be': {
     make: (kit, random) => greeted(kit, subscribe(1, random.pick(SELECTIONS_REFUSED))),
     hears: ['query-unsupported', 'query-syntax', 'limit-exceeded', 'unknown-property'].map((code) => `denied ${code}`),
+  },
+  'giant texts, never the same': {
+    make: (kit, random) => {
+      const terms = (count: number) =>
+        Array.from({ length: count }, () => `rank ${random.pick(['=', '<', '>', '<>', '<=', '>='])} 1`).join(' OR ');
+      const text = random.chance(0.5) ? terms(240) : `${' '.repeat(60_000)}${terms(20)}`;
+      return greeted(kit, subscribe(1, text), ask(1, `SELECT id FROM prey WHERE ${text}`), subscribe(2, terms(300)));
+    },
+    hears: ['denied limit-exceeded'],
+    weight: 10,
   },
   'unknown collections': {
     make: (kit, random) => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   MAX_IN_LIST,
   MAX_JOINED,
+  MAX_KNOWN_CHARACTERS,
   MAX_KNOWN_TEXTS,
   MAX_PARAMETERS,
   MAX_PATTERN_BYTES,
@@ -124,6 +125,36 @@ describe('memory', () => {
     expect([recent.get('a'), recent.get('b'), recent.get('c'), recent.size]).toEqual([1, undefined, 3, 2]);
     recent.set('c', 4);
     expect([recent.size, recent.get('c')]).toEqual([2, 4]);
+  });
+
+  test('Recent forgets what is too much together, but for the last', () => {
+    const recent = new Recent<string, number>(9, 100);
+    recent.set('a', 1, 60);
+    recent.set('b', 2, 40);
+    expect([recent.get('a'), recent.get('b')]).toEqual([1, 2]);
+    recent.set('c', 3, 1);
+    expect([recent.get('a'), recent.get('b'), recent.get('c')]).toEqual([undefined, 2, 3]);
+    recent.set('b', 4, 99);
+    expect([recent.get('b'), recent.get('c'), recent.size]).toEqual([4, 3, 2]);
+    recent.set('d', 5, 101);
+    expect([recent.get('d'), recent.size]).toEqual([5, 1]);
+  });
+
+  test('texts of MAX_KNOWN_CHARACTERS together are parsed once, and one more makes it forget', () => {
+    let asked = 0;
+    const select = createSelector(FLIGHT, (sql: string, parameters: readonly SqlInput[]) => {
+      asked++;
+      return flights.driver.all(sql, parameters as never);
+    });
+    const texts = ['<', '<=', '>', '>=', '='].map((sign) => `late ${sign} 1`.padEnd(MAX_KNOWN_CHARACTERS / 4));
+    for (const text of texts.slice(0, 4)) select(text);
+    asked = 0;
+    for (const text of texts.slice(0, 4)) select(text);
+    expect(asked).toBe(0);
+    select(texts[4]!);
+    const once = asked;
+    select(texts[0]!);
+    expect(asked).toBe(2 * once);
   });
 
   test('a text is parsed once while it is among the last MAX_KNOWN_TEXTS, and again after', () => {

@@ -1,5 +1,6 @@
 /** What an ephemeral node keeps and asks for at most: at the limit, and one past it. */
 import { expect, test } from 'vitest';
+import { MAX_CHUNK_ROWS } from '../../engine/feed/limits.ts';
 import { HeldIds } from '../../engine/upstream/held-ids.ts';
 import {
   LINGER_MS,
@@ -173,6 +174,38 @@ test('MAX_HELD_IDS are followed; past it the longest unused is released at once,
   held.release(0);
   expect(released).toEqual([ids[2], ids[3]]);
 });
+
+test('many ids are held again by a new session in portions, and nothing is seen before all of them', async () => {
+  const world = await createWorld();
+  const count = 2 * MAX_CHUNK_ROWS + 1;
+  const ids = Array.from({ length: count }, (_, at) => idFrom('note', at));
+  await world.authority.transact((tx) => {
+    for (const [stars, id] of ids.entries()) if (stars > 0) tx.create(Note, { stars }, { id });
+  });
+  const ana = await world.follow();
+  await world.quiet();
+  expect((await Promise.all(ids.map((id) => ana.node.get(Note, id)))).filter((row) => row !== null)).toHaveLength(
+    count - 1,
+  );
+  ana.upstream.cut();
+  await world.quiet();
+  await world.authority.sql('UPDATE note SET title = ?', ['new']);
+  const before = ana.upstream.saidOf('held').length;
+  await ana.node.reconnect();
+  await world.quiet();
+  expect(
+    ana.upstream
+      .saidOf('held')
+      .slice(before)
+      .map((held) => held.ids.length),
+  ).toEqual([MAX_CHUNK_ROWS, MAX_CHUNK_ROWS, 1]);
+  const titles = new Set((await ana.node.query(Note, '', [], { from: 'local' })).map(({ title }) => title));
+  expect(titles).toEqual(new Set(['new']));
+  expect(await ana.node.get(Note, ids[0]!)).toBeNull();
+  await world.authority.transact((tx) => tx.update(Note, ids[count - 1]!, { title: 'last' }));
+  await world.quiet();
+  expect(await ana.node.get(Note, ids[count - 1]!)).toMatchObject({ title: 'last' });
+}, 20_000);
 
 test('a transaction that was uploaded and refused counts no longer, be it never so often', async () => {
   const world = await createWorld();
