@@ -75,7 +75,6 @@ export class Outbound {
   /** Gives the link what it can take. */
   readonly pump = (): void => {
     const link = this.#parts.link();
-    const { traffic, progress, failed } = this.#parts;
     while (this.#turns.length > 0 && link.queued() < LINK_QUEUE_BYTES) {
       const frames = this.#turns[0]!;
       const frame = frames[this.#left]!;
@@ -85,17 +84,24 @@ export class Outbound {
         this.#turns.shift();
         this.#left = 0;
       }
-      traffic.framesSent += 1;
-      traffic.bytesSent += frame.length;
-      try {
-        link.send(frame);
-      } catch (error) {
-        failed(error);
-        return;
-      }
+      if (!this.#send(link, frame)) return;
     }
-    progress();
+    this.#parts.progress();
   };
+
+  /** False if the link failed. */
+  #send(link: Link, frame: Uint8Array): boolean {
+    const { traffic, failed } = this.#parts;
+    traffic.framesSent += 1;
+    traffic.bytesSent += frame.length;
+    try {
+      link.send(frame);
+      return true;
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+  }
 
   /** Forgets what the link has not been given. */
   drop(): void {
@@ -112,6 +118,12 @@ export class Outbound {
     const frames = this.#parts.write(this.#turn);
     this.#turn = [];
     this.#turnBytes = 0;
+    const link = this.#parts.link();
+    // As a rule nothing waits, and one frame is all.
+    if (this.#turns.length === 0 && frames.length === 1 && link.queued() < LINK_QUEUE_BYTES) {
+      if (this.#send(link, frames[0]!)) this.#parts.progress();
+      return;
+    }
     this.#turns.push(frames);
     for (const { length } of frames) this.#framesBytes += length;
     this.pump();

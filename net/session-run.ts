@@ -227,7 +227,7 @@ export class SessionRun<Taken> {
 
   readonly #progress = (): void => {
     if (this.phase === 'closing' && this.waiting() === 0) this.happen({ kind: 'emptied' });
-    else if (this.phase === 'open') this.attempt(() => this.#role.progress());
+    else if (this.phase === 'open') this.attempt(this.#role.progress);
   };
 
   #arm(ms: number): void {

@@ -26,9 +26,9 @@ export const MAX_JOINED = 64;
 
 /**
  * Characters of all the texts that one selector, or one analyser, remembers; past them the least recently used is
- * forgotten, but never the last one. Each costs some 20 bytes.
+ * forgotten, but never the last one. Each costs some 50 bytes.
  */
-export const MAX_KNOWN_CHARACTERS = 256 * 1024;
+export const MAX_KNOWN_CHARACTERS = 128 * 1024;
 
 /** Statements one analyser remembers; the least recently used is forgotten. */
 export const MAX_KNOWN_STATEMENTS = 256;

@@ -14,11 +14,12 @@ export interface HandFollower {
   readonly close: () => void;
 }
 
-/** - `told`: how many flights came and are written; 0 at the end of `all`. */
+/** - `told`: how many flights came and are written; 0 at the end of `all`. - `settled`: how many of its own are. */
 export async function openHandFollower(
   url: string,
   sample: Sample,
   told: (flights: number) => void,
+  settled: (flights: number) => void = () => {},
 ): Promise<HandFollower> {
   const keeper = createHandKeeper(':memory:', sample);
   const socket = new WebSocket(url, { perMessageDeflate: false });
@@ -26,7 +27,10 @@ export async function openHandFollower(
   const [begin, end] = [keeper.database.prepare('BEGIN IMMEDIATE'), keeper.database.prepare('COMMIT')];
   socket.on('message', (content) => {
     const message = unpack(content as Buffer) as FlightsMessage | number;
-    if (typeof message === 'number') return;
+    if (typeof message === 'number') {
+      settled(message);
+      return;
+    }
     begin.run();
     for (const each of message) {
       const { id, flight } = flightOf(each);

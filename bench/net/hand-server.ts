@@ -60,7 +60,8 @@ function commitWaiting(): void {
     if (news.length > 0) send(socket, pack(news));
   }
   // Their authors learn that they are settled.
-  for (const from of new Set(group.map((one) => one.from))) send(from, pack(group.length));
+  for (const from of new Set(group.map((one) => one.from)))
+    send(from, pack(group.filter((one) => one.from === from).length));
 }
 
 function sendAll(socket: WebSocket): void {

@@ -4,7 +4,7 @@
  *
  * By hand: A inserts the row into its SQLite and sends it; the server writes the same rows and log that a Node writes,
  * commits, and sends it on; B inserts it into its SQLite and is called. What the server takes in one turn is one group
- * and one message there, too. A and B keep their rows in memory on both sides; the server in memory, or in a file with
+ * and one message there, too. One at a time, the next begins when A has heard that the one before is settled. A and B keep their rows in memory on both sides; the server in memory, or in a file with
  * synchronous=FULL, which then must hold the same as a Node's.
  */
 import { type LiveQuery, Node, webSocket } from '../../index.ts';
@@ -12,7 +12,7 @@ import type { Bench } from '../bench.ts';
 import { countedIds } from '../by-hand.ts';
 import { atLeast, atMost, type Figure } from '../figure.ts';
 import { COLLECTIONS, Flight, flights, type NewFlight, take } from '../flights.ts';
-import { type Duel, duel, millisecondsOf, typicalMilliseconds } from '../measure.ts';
+import { type Duel, duel, median, millisecondsOf } from '../measure.ts';
 import { nativeMemory } from '../native.ts';
 import { requireSameWork } from '../same-work.ts';
 import { takeSample } from '../sample.ts';
@@ -72,8 +72,12 @@ async function compare(storage: string, of: (sides: Sides) => Duel, handStorage 
 function oneAtATime({ ours, limit }: Sides, name: string, rounds: number): Duel {
   const source = flights();
   const timed = (side: Side) => async () => {
-    const singles = take(source, SINGLES);
-    return 1_000 * (await typicalMilliseconds(singles, (flight) => side.passOn([flight])));
+    const costs: number[] = [];
+    for (const flight of take(source, SINGLES)) {
+      costs.push(await millisecondsOf(() => side.passOn([flight])));
+      await side.settled();
+    }
+    return 1_000 * median(costs);
   };
   return { name, unit: 'µs', reach: atMost(2.5), rounds, warmUp: 10, ours: timed(ours), limit: timed(limit) };
 }
@@ -115,17 +119,18 @@ async function openOurs(storage: string): Promise<Side> {
   const open = () => Node.open({ collections: COLLECTIONS, storage: nativeMemory(), upstream: webSocket(url) });
   const [a, b] = [await open(), await open()];
   const arrivals = new Arrivals();
+  let settled: Promise<unknown> = Promise.resolve();
   const live: LiveQuery<Flight> = b.live(Flight);
   await live.ready;
   live.onChange(({ added }) => arrivals.came(added.length));
   return {
     passOn: async (batch) => {
       const all = arrivals.expect(batch.length);
-      for (const flight of batch) void a.transact((tx) => tx.create(Flight, flight));
+      for (const flight of batch) settled = a.transact((tx) => tx.create(Flight, flight), { until: 'settled' });
       await all;
     },
     settled: async () => {
-      while (a.report().upstream!.outbox.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await settled;
     },
     close: async () => {
       await a.close();
@@ -140,16 +145,19 @@ async function openByHand(storage: string): Promise<Side> {
   const url = await server.ask('url');
   const sample = await takeSample();
   const arrivals = new Arrivals();
-  const a = await openHandFollower(url, sample, () => {});
+  const settlements = new Arrivals();
+  let settled: Promise<void> = Promise.resolve();
+  const a = await openHandFollower(url, sample, () => {}, settlements.came);
   const b = await openHandFollower(url, sample, arrivals.came);
   const ids = countedIds();
   return {
     passOn: async (batch) => {
       const all = arrivals.expect(batch.length);
+      settled = settlements.expect(batch.length);
       for (const flight of batch) a.write(ids.next(), flight);
       await all;
     },
-    settled: async () => {},
+    settled: () => settled,
     close: async () => {
       a.close();
       b.close();

@@ -1,11 +1,14 @@
 /**
- * Answers: what a session asks once, run inside a group after all that it uploaded before, and said in parts.
+ * Answers: what a session asks once, run after all that it uploaded before, and said in parts.
  *
  * Invariants
- *   - nothing is said before the group's COMMIT; a statement that writes is a transaction of this node;
+ *   - nothing is said before the COMMIT of the group in which its turn came; a statement that writes is a transaction of
+ *     this node inside that group;
+ *   - what only reads runs after that COMMIT: where SQLite runs out of memory over it, it takes back the transaction that
+ *     is open, and with it what others wrote;
  *   - an answer larger than MAX_WHOLE_ANSWER_ROWS or MAX_WHOLE_ANSWER_BYTES is none, because it is held until it was said.
  */
-import { TendrilError } from '../../errors.ts';
+import { assert, TendrilError } from '../../errors.ts';
 import { bindStatement, type Cell, pieceValues, type RawRow, type StatementColumn } from '../../query/index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import { type CatalogEntry, unknownCollection } from '../catalog.ts';
@@ -65,7 +68,8 @@ export class Asking implements Member {
 
   run(): Outcome {
     try {
-      const { answer, outcome } = answerTo(this.#parts, this.#ask);
+      if (isRead(this.#parts, this.#ask)) return NOTHING_WRITTEN;
+      const { answer, outcome } = writeFor(this.#parts, this.#ask);
       this.#result = answer;
       return outcome;
     } catch (error) {
@@ -76,7 +80,14 @@ export class Asking implements Member {
   }
 
   committed(): void {
-    this.#end(this.#result, null);
+    let failure: unknown = null;
+    try {
+      this.#result ??= readFor(this.#parts, this.#ask);
+    } catch (error) {
+      if (error instanceof TendrilError) this.#result = error;
+      else failure = error;
+    }
+    this.#end(this.#result, failure);
   }
 
   failed(error: unknown): void {
@@ -118,15 +129,25 @@ export class Answering implements Job {
 const NOTHING_WRITTEN: Outcome = { kind: 'done', commits: [], operations: 0, bytes: 0 };
 
 /** @throws {TendrilError} why it has no answer. */
-function answerTo(parts: AnswerParts, ask: Ask): { readonly answer: Answer; readonly outcome: Outcome } {
-  if (ask.collection !== null) return { answer: selected(parts, ask, ask.collection), outcome: NOTHING_WRITTEN };
+function isRead({ statements }: AnswerParts, { collection, text }: Ask): boolean {
+  return collection !== null || statements.analyse(text).kind === 'select';
+}
+
+/** @throws {TendrilError} why it has no answer. */
+function readFor(parts: AnswerParts, ask: Ask): Answer {
+  if (ask.collection !== null) return selected(parts, ask, ask.collection);
   const { core, statements } = parts;
   const statement = statements.analyse(ask.text);
-  if (statement.kind === 'select') {
-    const values = pieceValues(statement.rows, bindStatement(statement, ask.parameters));
-    const rows = bounded(core.driver.iterate(statement.rows.sql, values));
-    return { answer: { columns: typed(core, statement.columns), rows, changes: 0 }, outcome: NOTHING_WRITTEN };
-  }
+  assert(statement.kind === 'select', 'a statement that writes outside a group');
+  const values = pieceValues(statement.rows, bindStatement(statement, ask.parameters));
+  const rows = bounded(core.driver.iterate(statement.rows.sql, values));
+  return { columns: typed(core, statement.columns), rows, changes: 0 };
+}
+
+/** @throws {TendrilError} why it has no answer. */
+function writeFor({ core, statements }: AnswerParts, ask: Ask): { readonly answer: Answer; readonly outcome: Outcome } {
+  const statement = statements.analyse(ask.text);
+  assert(statement.kind !== 'select', 'a read inside a group');
   const inside = insideGroup(core);
   const writes = new WriteSet(inside);
   const result = statements.run(ask.text, ask.parameters, writes, inside);

@@ -9,6 +9,7 @@ import type { AnswerParts } from './answers.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import type { Uploader } from './step-maker.ts';
+import type { UploadLoad } from './upload-load.ts';
 
 export interface FeedDesk {
   readonly core: Core;
@@ -21,6 +22,7 @@ export interface FeedDesk {
   readonly collections: ReadonlyMap<string, FollowedCollection>;
   /** Of the transactions of the group that is being committed. */
   readonly uploaders: Map<TransactionId, Uploader>;
+  readonly load: UploadLoad;
   /** True while the tables hold what the sessions have not been told yet. */
   readonly isBusy: () => boolean;
   /** Runs `task` when that is over: at once, mostly. Tasks run in the order given. */

@@ -29,7 +29,7 @@ export class Session implements FeedSession, Follower {
   readonly #desk: FeedDesk;
   readonly #peer: Peer;
   readonly #held: HeldIds;
-  readonly #uploads = new WaitingUploads();
+  readonly #uploads: WaitingUploads;
   /** Open ones, each with what says its chunks. */
   readonly #subscriptions = new Map<
     number,
@@ -50,6 +50,7 @@ export class Session implements FeedSession, Follower {
     this.#desk = desk;
     this.#peer = peer;
     this.#held = new HeldIds(this);
+    this.#uploads = new WaitingUploads(desk.load);
   }
 
   get sizes(): { readonly hydrating: number; readonly waiting: number; readonly asks: number } {
@@ -245,7 +246,7 @@ export class Session implements FeedSession, Follower {
       return;
     }
     if (this.#holdings.size >= MAX_OPEN_HOLDS) throw tooManyHeld();
-    this.#held.checkRoom(collection, ids, this.#uploads.entities + this.#unsaid);
+    this.#held.want(collection, ids, this.#uploads.entities);
     const holding = new Holding(this.#desk, this, this.#held, collection, ids);
     const advance = () => {
       const hasMore = holding.advance();
@@ -258,25 +259,15 @@ export class Session implements FeedSession, Follower {
     this.#add({ advance });
   }
 
-  /** Ids that will be held when their rows have been said. */
-  get #unsaid(): number {
-    let unsaid = 0;
-    for (const { remaining } of this.#holdings) unsaid += remaining;
-    return unsaid;
-  }
-
   #release({ collection: name, ids }: RequestOf<'release'>): void {
     const collection = this.#desk.collections.get(name);
-    if (collection !== undefined) {
-      for (const holding of this.#holdings) holding.drop(collection, ids);
-      for (const id of ids) this.#held.remove(collection, id);
-    }
+    if (collection !== undefined) for (const id of ids) this.#held.remove(collection, id);
     this.say({ kind: 'released', collection: name, ids });
   }
 
   #upload(request: UploadRequest): void {
     const { core, queue, uploaders } = this.#desk;
-    const waiting = this.#uploads.add(request, this.#held.size + this.#unsaid);
+    const waiting = this.#uploads.add(request, this.#held.size);
     const { transaction } = request;
     const begin = (_: unknown, operations: ReadonlySet<OperationId>) => {
       const hold = (collection: string, id: EntityId) => this.hold(collection, id);

@@ -22,6 +22,7 @@ import { MAX_CHUNK_ROWS } from './limits.ts';
 import { Quiet } from './quiet.ts';
 import { makeSteps } from './step-maker.ts';
 import type { Follower } from './subscription.ts';
+import { UploadLoad } from './upload-load.ts';
 
 export interface FeedParts {
   readonly core: Core;
@@ -85,6 +86,7 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
     chunkRows,
     collections,
     uploaders: new Map(),
+    load: new UploadLoad(() => sessions.size),
     isBusy: quiet.isBusy,
     whenQuiet: quiet.whenQuiet,
     forget: (session) => void sessions.delete(session as Session),
@@ -122,17 +124,19 @@ export function createFeed({ core, reader, queue, source, onError, chunkRows = M
       return session;
     },
     report: () => makeReport(sessions, [...collections.values()], work),
-    end: (error) => {
-      const endAll = () => {
-        for (const session of [...sessions]) session.fail(error);
-      };
-      // Behind what waits now, and before what they would upload for ever.
-      queue.add({ run: () => ({ kind: 'left' }), committed: endAll, failed: endAll });
-    },
+    end: (error) => endAll(queue, sessions, error),
     close: () => {
       for (const session of [...sessions]) session.close();
     },
   };
+}
+
+/** Behind what waits now, and before what they would upload for ever. */
+function endAll(queue: CommitQueue, sessions: ReadonlySet<Session>, error: TendrilError): void {
+  const end = () => {
+    for (const session of [...sessions]) session.fail(error);
+  };
+  queue.add({ run: () => ({ kind: 'left' }), committed: end, failed: end });
 }
 
 function makeReport(

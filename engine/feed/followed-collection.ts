@@ -17,7 +17,7 @@ import type { EntityId } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Source } from '../change.ts';
 import { type Bucket, itemsOf, withItem, withoutItem } from '../live/bucket.ts';
-import { createPlans, limitOf, type Plans, parametersOf } from '../live/plan.ts';
+import { createPlans, limitOf, type Plans, parametersOf, refuseOffset } from '../live/plan.ts';
 import { type IndexSizes, SelectionIndex } from '../live/selection-index.ts';
 import { capacityOf } from '../live/window.ts';
 import type { SelectionNumber } from '../upstream/stream.ts';
@@ -137,17 +137,6 @@ export class FollowedCollection {
 /** Found again when it is dropped. LIMIT 0 follows nothing. */
 function registrationsOf(selection: Selection): readonly IndexKey[] {
   return limitOf(selection) === 0 ? [] : indexKeysOf(selection);
-}
-
-function refuseOffset({ shape: { tree } }: Selection, text: string): void {
-  if (tree.offset === null) return;
-  throw queryError({
-    code: 'query-unsupported',
-    text,
-    at: tree.offset.at,
-    problem: 'What is followed has no OFFSET: what comes before its rows would not be known.',
-    remedy: 'Ask for the first rows with LIMIT, or for those after a key with a condition on it.',
-  });
 }
 
 function tooLarge({ shape: { tree } }: Selection, text: string, limit: number) {

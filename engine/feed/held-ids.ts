@@ -7,46 +7,55 @@ import type { Follower } from './subscription.ts';
 
 export class HeldIds {
   readonly #follower: Follower;
-  readonly #held = new Map<FollowedCollection, Set<EntityId>>();
+  /** False for one that is asked for, and of which nothing has been said yet. */
+  readonly #held = new Map<FollowedCollection, Map<EntityId, boolean>>();
   #size = 0;
 
   constructor(follower: Follower) {
     this.#follower = follower;
   }
 
+  /** With those that are asked for. */
   get size(): number {
     return this.#size;
   }
 
   has(collection: FollowedCollection, id: EntityId): boolean {
+    return this.#held.get(collection)?.get(id) === true;
+  }
+
+  isWanted(collection: FollowedCollection, id: EntityId): boolean {
     return this.#held.get(collection)?.has(id) === true;
   }
 
-  /** - `reserved`: what else will be held. @throws {TendrilError} `limit-exceeded` if there were too many: then none is. */
-  checkRoom(collection: FollowedCollection, ids: Iterable<EntityId>, reserved: number): void {
-    const more = new Set([...ids].filter((id) => !this.has(collection, id))).size;
-    if (this.#size + reserved + more > MAX_HELD_IDS) throw tooManyHeld();
+  /** They will be held. - `reserved`: what else will. @throws {TendrilError} `limit-exceeded` if there were too many: then none is. */
+  want(collection: FollowedCollection, ids: Iterable<EntityId>, reserved: number): void {
+    const more = new Set([...ids].filter((id) => !this.isWanted(collection, id)));
+    if (this.#size + reserved + more.size > MAX_HELD_IDS) throw tooManyHeld();
+    for (const id of more) this.#set(collection, id, false);
   }
 
   add(collection: FollowedCollection, id: EntityId): void {
-    const ids = this.#held.get(collection) ?? new Set();
-    this.#held.set(collection, ids);
-    if (ids.has(id)) return;
-    ids.add(id);
-    this.#size += 1;
+    if (this.has(collection, id)) return;
+    this.#set(collection, id, true);
     collection.hold(this.#follower, id);
   }
 
   remove(collection: FollowedCollection, id: EntityId): void {
-    if (this.#held.get(collection)?.delete(id) !== true) return;
-    this.#size -= 1;
-    collection.release(this.#follower, id);
+    if (this.has(collection, id)) collection.release(this.#follower, id);
+    if (this.#held.get(collection)?.delete(id)) this.#size -= 1;
   }
 
   clear(): void {
-    for (const [collection, ids] of this.#held) for (const id of ids) collection.release(this.#follower, id);
+    for (const [collection, ids] of this.#held) for (const id of [...ids.keys()]) this.remove(collection, id);
     this.#held.clear();
-    this.#size = 0;
+  }
+
+  #set(collection: FollowedCollection, id: EntityId, isHeld: boolean): void {
+    const ids = this.#held.get(collection) ?? new Map<EntityId, boolean>();
+    this.#held.set(collection, ids);
+    if (!ids.has(id)) this.#size += 1;
+    ids.set(id, isHeld);
   }
 }
 

@@ -24,7 +24,7 @@ export class Holding implements Job {
   readonly #held: HeldIds;
   readonly #collection: FollowedCollection;
   /** The next one last. */
-  #ids: EntityId[];
+  readonly #ids: EntityId[];
 
   constructor(
     parts: HoldingParts,
@@ -40,18 +40,6 @@ export class Holding implements Job {
     this.#ids = [...ids].reverse();
   }
 
-  /** Ids not said yet. */
-  get remaining(): number {
-    return this.#ids.length;
-  }
-
-  /** Released before they were said. */
-  drop(collection: FollowedCollection, ids: readonly EntityId[]): void {
-    if (collection !== this.#collection) return;
-    const dropped = new Set(ids);
-    this.#ids = this.#ids.filter((id) => !dropped.has(id));
-  }
-
   advance(): boolean {
     const { core, source, chunkRows } = this.#parts;
     const { entry, name } = this.#collection;
@@ -60,6 +48,8 @@ export class Holding implements Job {
     let bytes = 0;
     while (this.#ids.length > 0 && ids.length < chunkRows && bytes < MAX_CHUNK_BYTES) {
       const id = this.#ids.pop()!;
+      // Released meanwhile.
+      if (!this.#held.isWanted(this.#collection, id)) continue;
       ids.push(id);
       this.#held.add(this.#collection, id);
       const row = core.rows.read(name, id);

@@ -15,6 +15,9 @@ export const MAX_OPEN_HOLDS = 100;
 /** Uploaded transactions of one session that wait for their commit, and bytes of their operations. */
 export const MAX_WAITING_UPLOADS = 10_000;
 export const MAX_WAITING_BYTES = 64 * 1_024 * 1_024;
+/** The same of all sessions together: past them, each keeps to its share. */
+export const MAX_ALL_WAITING_UPLOADS = 40_000;
+export const MAX_ALL_WAITING_BYTES = 256 * 1_024 * 1_024;
 /** How far ahead of this node's clock, or of what its log holds already, an uploaded id may be. */
 export const MAX_DRIFT_MS = 5 * 60_000;
 /** Questions of one session that are not answered to the end. */

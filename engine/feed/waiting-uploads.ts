@@ -3,6 +3,7 @@ import { TendrilError } from '../../errors.ts';
 import { tooManyHeld } from './held-ids.ts';
 import { MAX_HELD_IDS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
 import type { UploadRequest } from './upload.ts';
+import type { Load, UploadLoad } from './upload-load.ts';
 
 export interface Waiting {
   readonly bytes: number;
@@ -10,13 +11,22 @@ export interface Waiting {
   readonly entities: number;
 }
 
-export class WaitingUploads {
+export class WaitingUploads implements Load {
+  readonly #all: UploadLoad;
   #count = 0;
   #bytes = 0;
   #entities = 0;
 
+  constructor(all: UploadLoad) {
+    this.#all = all;
+  }
+
   get count(): number {
     return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get entities(): number {
@@ -32,10 +42,12 @@ export class WaitingUploads {
     const bytes = operations.reduce((sum, { length }) => sum + length, 0);
     const entities = operations.length;
     if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyUploads();
+    if (!this.#all.hasRoom(this, bytes)) throw tooManyOfAll();
     if (held + this.#entities + entities > MAX_HELD_IDS) throw tooManyHeld();
     this.#count += 1;
     this.#bytes += bytes;
     this.#entities += entities;
+    this.#all.add(bytes);
     return { bytes, entities };
   }
 
@@ -43,6 +55,7 @@ export class WaitingUploads {
     this.#count -= 1;
     this.#bytes -= bytes;
     this.#entities -= entities;
+    this.#all.remove(bytes);
   }
 }
 
@@ -52,5 +65,15 @@ function tooManyUploads(): TendrilError {
     problem: `A session has more than ${MAX_WAITING_UPLOADS} transactions or ${MAX_WAITING_BYTES} bytes waiting to be committed.`,
     remedy: 'Upload the next ones when outcomes have come.',
     facts: { transactions: MAX_WAITING_UPLOADS, bytes: MAX_WAITING_BYTES },
+  });
+}
+
+function tooManyOfAll(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem:
+      'More is waiting to be committed than the node takes of all its followers together, and too much of it is of this one.',
+    remedy: 'Upload the next ones when outcomes have come, or try again later.',
+    facts: {},
   });
 }

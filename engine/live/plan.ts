@@ -8,6 +8,7 @@ import {
   exactValues,
   type Matcher,
   type Order,
+  queryError,
   quoteName,
   type Selection,
   type Shape,
@@ -86,4 +87,16 @@ function compilePlan<Row>(shape: Shape, probe: SqlProbe): Plan<Row> {
 
 function identityOf(member: Member<unknown>): unknown {
   return member.raw[0];
+}
+
+/** @throws {TendrilError} `query-unsupported`, at its OFFSET: what comes before the rows would not be known. */
+export function refuseOffset({ shape: { tree } }: Selection, text: string): void {
+  if (tree.offset === null) return;
+  throw queryError({
+    code: 'query-unsupported',
+    text,
+    at: tree.offset.at,
+    problem: 'What is kept current has no OFFSET: what comes before its rows would not be known.',
+    remedy: 'Ask for the first rows with LIMIT, or for those after a key with a condition on it.',
+  });
 }

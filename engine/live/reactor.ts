@@ -9,22 +9,13 @@
  *
  * Cost of a changed row: a lookup in the selection index, then the live queries found.
  */
-import {
-  queryError,
-  type RawRow,
-  type Selection,
-  type Selector,
-  type SqlParameters,
-  type SqlProbe,
-  type Table,
-  Where,
-} from '../../query/index.ts';
+import { type RawRow, type Selector, type SqlParameters, type SqlProbe, type Table, Where } from '../../query/index.ts';
 import type { Commit, Source } from '../change.ts';
 import type { Covers } from '../covers.ts';
 import type { SqlRow } from '../sql-result.ts';
 import { Deliveries } from './deliveries.ts';
 import { type LiveQuery, type Opener, OpenLiveQuery } from './live-query.ts';
-import { createPlans } from './plan.ts';
+import { createPlans, refuseOffset } from './plan.ts';
 import type { IndexSizes } from './selection-index.ts';
 import { SelectionViews } from './selection-views.ts';
 import type { PrepareStatement } from './statement-live.ts';
@@ -189,17 +180,6 @@ function openerParts<Row>({ deliveries, open, isDraining, soon }: Desk): Omit<Op
 
 function idOf(row: unknown): unknown {
   return (row as { readonly id: string }).id;
-}
-
-function refuseOffset({ shape: { tree } }: Selection, text: string): void {
-  if (tree.offset === null) return;
-  throw queryError({
-    code: 'query-unsupported',
-    text,
-    at: tree.offset.at,
-    problem: 'A live query has no OFFSET: what comes before its rows would not be known.',
-    remedy: 'Ask for the first rows with LIMIT, or for those after a key with a condition on it.',
-  });
 }
 
 function sizesOf(homes: readonly Home<unknown>[]): Pick<ReactorReport, 'views' | 'index'> {

@@ -101,7 +101,7 @@ export class Confirming {
       const created = settled(null);
       if (created !== null) session.set(entry, id, created);
     }
-    step.confirm(entry, id, settled(step.confirmed(entry, id)));
+    step.settle(entry, id, settled(step.confirmed(entry, id)));
   }
 
   #withItems(

@@ -89,8 +89,8 @@ export class HeldIds {
   want(collection: string, id: EntityId): Promise<void> {
     const known = this.#held.get(rowKey(collection, id));
     if (known === undefined) {
-      this.release(1);
-      if (this.#held.size - this.#leaving >= MAX_HELD_IDS) return Promise.reject(tooMany());
+      this.makeRoom(1);
+      if (this.#excess >= 0) return Promise.reject(tooMany());
     }
     const held = known ?? this.#new(collection, id, 'asked');
     this.#use(held);
@@ -143,13 +143,22 @@ export class HeldIds {
   /** Every SWEEP_MS. */
   sweep(): void {
     this.#sweeps += 1;
-    this.release(0);
+    this.#release(0);
   }
 
-  /** Gives up what has not been used for long, and the longest unused where there is no room for `more`. */
-  release(more: number): void {
+  /** Gives up the longest unused where there is no room for `more`. */
+  makeRoom(more: number): void {
+    if (this.#excess + more > 0) this.#release(this.#excess + more);
+  }
+
+  get #excess(): number {
+    return this.#held.size - this.#leaving - MAX_HELD_IDS;
+  }
+
+  /** What has not been used for long, and as many as there are too many. */
+  #release(tooMany: number): void {
     if (!this.#parts.isOnline()) return;
-    let excess = this.#held.size - this.#leaving + more - MAX_HELD_IDS;
+    let excess = tooMany;
     const released = new Map<string, EntityId[]>();
     for (const held of this.#held.values()) {
       if (this.#sweeps - held.usedAt <= LINGER_MS / SWEEP_MS && excess <= 0) break;

@@ -7,7 +7,7 @@ export const MAX_OUTBOX_TRANSACTIONS = 10_000;
 /** Bytes of their operations. */
 export const MAX_OUTBOX_BYTES = 64 * 1_024 * 1_024;
 /** Transactions, and bytes, that are on their way at a time; the others follow as outcomes come. */
-export const MAX_IN_FLIGHT_TRANSACTIONS = 1_000;
+export const MAX_IN_FLIGHT_TRANSACTIONS = 4_000;
 export const MAX_IN_FLIGHT_BYTES = 2 * 1_024 * 1_024;
 /** Selections followed at a time, those that linger included: these give way first. */
 export const MAX_FOLLOWED_SELECTIONS = 500;

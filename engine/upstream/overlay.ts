@@ -136,7 +136,8 @@ interface Touched {
   readonly before: StoredRow | null;
   confirmed: StoredRow | null;
   hasLeft: boolean;
-  /** Else it was only looked at. */
+  isSettled: boolean;
+  /** Else, and if it is not settled, it was only looked at. */
   isTouched: boolean;
 }
 
@@ -166,6 +167,17 @@ export class OverlayStep {
     touched.hasLeft = false;
   }
 
+  /**
+   * The authority's row has now, beside what it had, own operations that are pending no more. What else is pending over it
+   * shows it as it was, because a merge has no order (law 1), so that a long outbox of one row need not be merged anew.
+   */
+  settle(entry: CatalogEntry, id: EntityId, row: StoredRow | null): void {
+    const met = this.#meet(entry, id);
+    met.confirmed = row;
+    met.hasLeft = false;
+    met.isSettled = true;
+  }
+
   /** It is not followed any more. */
   leave(entry: CatalogEntry, id: EntityId): void {
     this.touch(entry, id).hasLeft = true;
@@ -186,7 +198,7 @@ export class OverlayStep {
     const base = this.#overlay.baseOf(key);
     const before = base === undefined ? this.#overlay.parts.rows.read(name, id) : base.shown;
     const confirmed = base === undefined ? before : base.row;
-    const met = { entry, id, before, confirmed, hasLeft: base?.hasLeft === true, isTouched: false };
+    const met = { entry, id, before, confirmed, hasLeft: base?.hasLeft === true, isSettled: false, isTouched: false };
     this.#met.set(key, met);
     return met;
   }
@@ -207,11 +219,15 @@ export class OverlayStep {
       const change = isWatched ? changeOf(name, id, null, row) : null;
       if (change !== null) changes.push(change);
     }
-    for (const [key, { entry, id, before, confirmed, hasLeft, isTouched }] of this.#met) {
-      if (!isTouched) continue;
+    for (const [key, { entry, id, before, confirmed, hasLeft, isSettled, isTouched }] of this.#met) {
+      if (!isSettled && !isTouched) continue;
       const { name } = entry.collection;
       const pending = outbox.operationsOf(key);
       const isBase = pending.length > 0;
+      if (!isTouched && isBase) {
+        this.#overlay.setBase(key, { row: confirmed, shown: before!, hasLeft });
+        continue;
+      }
       const after = merged(entry, hasLeft && !isBase ? null : confirmed, pending);
       this.#overlay.setBase(key, isBase ? { row: confirmed, shown: after!, hasLeft } : undefined);
       recent.note(position, name, id, before);

@@ -220,7 +220,7 @@ export class Replica {
       committed: () => {
         this.#forgetUndo();
         frame.committed();
-        this.heldIds.release(0);
+        this.heldIds.makeRoom(0);
       },
       failed: (error) => this.#fail(error),
     });

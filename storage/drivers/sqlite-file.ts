@@ -37,7 +37,7 @@ const choose = createChooser();
  */
 export function sqliteFile(path: string, options: SqliteFileOptions = {}): Storage {
   return {
-    kind: 'file',
+    kind: path === ':memory:' ? 'memory' : 'file',
     open: async () => {
       const sqlite = await choose(options.driver);
       if (path !== ':memory:') return openFile(path, sqlite);

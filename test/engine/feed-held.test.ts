@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_HELD_IDS } from '../../engine/feed/limits.ts';
+import { MAX_HELD_IDS, MAX_OPEN_HOLDS } from '../../engine/feed/limits.ts';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { type EntityId, idFrom, memory, type Position, type SqliteDriver, type Storage } from '../../storage/index.ts';
@@ -72,7 +72,37 @@ describe('a held id', () => {
     ana.session.take({ kind: 'hold', collection: THING, ids });
     ana.session.take({ kind: 'hold', collection: THING, ids: [ids[0]!] });
     expect(codeOf(() => ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] }))).toBe('limit-exceeded');
+    ana.pull();
     expect(node.feed.report().held).toBe(MAX_HELD_IDS);
+  });
+
+  test('of many is said in portions; before its portion nothing is told of it, and released before, nothing at all', async () => {
+    await createThings(8);
+    const ana = node.follow();
+    ana.hold(THING, ...IDS.slice(0, 8));
+    expect(ana.said('held').map(({ ids }) => ids.length)).toEqual([4]);
+    await write((tx) => tx.update(Thing, IDS[7]!, { rank: 70 }));
+    await write((tx) => tx.update(Thing, IDS[3]!, { rank: 30 }));
+    expect(ana.steps.map(({ parts }) => parts.length)).toEqual([1]);
+    ana.release(THING, IDS[0]!, IDS[6]!);
+    ana.pull();
+    expect(ana.said('held').at(-1)!.ids).toEqual([IDS[4], IDS[5], IDS[7]]);
+    await write((tx) => tx.update(Thing, IDS[6]!, { rank: 60 }));
+    await write((tx) => tx.update(Thing, IDS[7]!, { rank: 71 }));
+    expect(ana.steps.map(({ parts }) => parts.length)).toEqual([1, 1]);
+    ana.believe();
+    for (const at of [1, 2, 3, 4, 5, 7]) expect(ana.rowsOf(THING).get(IDS[at]!)).toEqual(stored(IDS[at]!));
+    expect(node.feed.report().held).toBe(6);
+  });
+
+  test('is asked for by MAX_OPEN_HOLDS requests at a time that have not been answered to the end; one more ends the session', async () => {
+    const ana = node.follow();
+    for (let request = 0; request < MAX_OPEN_HOLDS; request += 1) ana.hold(THING, ...IDS.slice(0, 5));
+    expect(codeOf(() => ana.hold(THING, ...IDS.slice(0, 5)))).toBe('limit-exceeded');
+    ana.pull();
+    ana.hold(THING, ...IDS.slice(0, 5));
+    ana.session.close();
+    expect(node.feed.report().held).toBe(0);
   });
 });
 

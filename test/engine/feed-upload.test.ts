@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../../engine/feed/limits.ts';
+import {
+  MAX_ALL_WAITING_BYTES,
+  MAX_ALL_WAITING_UPLOADS,
+  MAX_DRIFT_MS,
+  MAX_WAITING_BYTES,
+  MAX_WAITING_UPLOADS,
+} from '../../engine/feed/limits.ts';
 import { createMint, type Mint } from '../../engine/write/mint.ts';
 import {
   type Edit,
@@ -288,6 +294,44 @@ describe('a session ends', () => {
     expect(codeOf(take(3, [Uint8Array.of(1)]))).toBe('limit-exceeded');
     await committed();
     expect(node.feed.report().waitingUploads).toBe(0);
+  });
+
+  test('past its share, where all sessions together have more waiting than the queue has room for', async () => {
+    const one = transaction();
+    const take = (by: Believer) => () =>
+      by.session.take({ kind: 'upload', transaction: one, attempt: 1, operations: [] });
+    const greedy = Array.from({ length: MAX_ALL_WAITING_UPLOADS / MAX_WAITING_UPLOADS }, () => node.follow('eve'));
+    for (const each of greedy) for (let at = 0; at < MAX_WAITING_UPLOADS; at += 1) take(each)();
+    // One that went leaves what it had waiting.
+    greedy[0]!.session.close();
+    const sessions = node.feed.report().sessions;
+    const share = Math.ceil(MAX_ALL_WAITING_UPLOADS / sessions);
+    for (let at = 0; at < share; at += 1) take(ana)();
+    expect(codeOf(take(ana))).toBe('limit-exceeded');
+    ben.upload([operation({ author: 'ben' })]);
+    await committed();
+    expect(ben.steps).toHaveLength(1);
+    expect(node.feed.report().waitingUploads).toBe(0);
+    take(ana)();
+    await committed();
+  });
+
+  test('past its share of the bytes that all together have waiting', async () => {
+    const take = (by: Believer, bytes: number) => () =>
+      by.session.take({
+        kind: 'upload',
+        transaction: transaction(),
+        attempt: 1,
+        operations: [new Uint8Array(bytes)],
+      });
+    const greedy = Array.from({ length: MAX_ALL_WAITING_BYTES / MAX_WAITING_BYTES }, () => node.follow('eve'));
+    for (const each of greedy) take(each, MAX_WAITING_BYTES)();
+    const share = Math.floor(MAX_ALL_WAITING_BYTES / node.feed.report().sessions);
+    take(ana, share)();
+    expect(codeOf(take(ana, 1))).toBe('limit-exceeded');
+    take(ben, 100)();
+    await committed();
+    expect(ben.said('refused')).toHaveLength(1);
   });
 
   test('when the storage fails under its upload: nothing is known of it', async () => {

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { idFrom, type Node } from '../../index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
-import { FAMILIES, type Kit, makeKit } from './hostile-sessions.ts';
+import { type Kit, makeKit } from './hostile-kit.ts';
+import { FAMILIES } from './hostile-sessions.ts';
 import { type Attacker, HostileWorld, heapBytes, Prey } from './hostile-world.ts';
 
 const MUTATED = 100_000;
@@ -13,11 +14,15 @@ const HAND_MADE = 10_000;
 const HEAP_LIMIT_BYTES = 10 * 1_024 * 1_024;
 /** Visits at a time. */
 const BATCH = 25;
+/** Visits of each family before anything is measured, of those that weigh no more than that. */
+const WARM_VISITS = 15;
+const WARM_WEIGHT = 10;
 /** Of that many batches one comes over sockets. */
 const SOCKETS_EVERY = 12;
 
 let world: HostileWorld;
 let kit: Kit;
+let heapAtFirst: number;
 let scripts: readonly (readonly Uint8Array[])[];
 
 beforeAll(async () => {
@@ -25,9 +30,19 @@ beforeAll(async () => {
   await world.carryOn(1);
   scripts = await record(world);
   kit = await makeKit(world);
+  await warmUp(world, kit);
+  heapAtFirst = await heapBytes();
 });
 
 afterAll(() => world.close());
+
+/** So that what is remembered within its limits, texts and statements, is there already. */
+async function warmUp(world: HostileWorld, kit: Kit): Promise<void> {
+  const random = createRandom(1);
+  for (const { make, weight = 1 } of Object.values(FAMILIES)) {
+    await world.attack(Array.from({ length: weight > WARM_WEIGHT ? 1 : WARM_VISITS }, () => make(kit, random)));
+  }
+}
 
 /** What well-behaved nodes send, session by session: some as mallory, one as ana. */
 async function record(world: HostileWorld): Promise<readonly (readonly Uint8Array[])[]> {
@@ -149,14 +164,15 @@ describe('a session made to do harm', () => {
   test('costs no memory, and all of them have left nothing', { timeout: 600_000 }, async () => {
     const random = createRandom(seedFor('hostile peers, all'));
     const families = Object.values(FAMILIES);
-    const before = await heapBytes();
     for (let sent = 0; sent < runs(HAND_MADE); sent += BATCH) {
       const chosen = Array.from({ length: BATCH }, () => random.pick(families));
       const light = chosen.filter(({ weight = 1 }) => random.chance(1 / weight));
       await world.attack(light.map(({ make }) => make(kit, random)));
     }
     await world.checkAll();
-    const grown = (await heapBytes()) - before;
+    // Since before the first of all the tests here.
+    const grown = (await heapBytes()) - heapAtFirst;
+    console.log(`heap ${(grown / 1_024 / 1_024).toFixed(1)} MiB`);
     expect(grown).toBeLessThan(HEAP_LIMIT_BYTES);
   });
 });

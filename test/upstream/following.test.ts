@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LINGER_MS } from '../../engine/upstream/limits.ts';
 import { idFrom, type LiveQuery } from '../../index.ts';
+import { encodeItems, type OperationId } from '../../storage/index.ts';
 import { createWorld, type Follower, Note, pass, refusing, Tag, type World } from './world.ts';
 
 const IDS = Array.from({ length: 12 }, (_, at) => idFrom('note', at)).sort();
@@ -53,22 +54,23 @@ describe('a row', () => {
   test('is not changed by an item at or below the position it stands at', async () => {
     const live = await follow('');
     await change(A, { title: 'new' });
-    const step = ana.upstream.saidOf('step').at(-1)!;
     await change(A, { title: 'newest' });
     const before = await ana.node.query(Note, '', [], { from: 'local' });
-    ana.upstream.plant(step);
-    await world.quiet();
-    expect(live.rows.find(({ id }) => id === A)!.title).toBe('newest');
-    const { parts } = ana.upstream.saidOf('step').at(-1)!;
-    // Other edits at the same position and below it: they are of what is in the row already.
-    for (const position of [step.position, step.position + 1] as (typeof step.position)[]) {
-      ana.upstream.plant({ kind: 'step', position, parts, edges: [], settled: null });
+    const { position } = ana.upstream.saidOf('step').at(-1)!;
+    // By its id it would win.
+    const id = idFrom('operation', 'planted') as string as OperationId;
+    const greatest = `7${id.slice(1)}` as OperationId;
+    const items = encodeItems([{ id: greatest, edits: [{ kind: 'set', property: 'title', value: 'planted' }] }]);
+    const part = { kind: 'items', collection: 'note', entity: A, items, head: [greatest] } as const;
+    for (const at of [position, position - 1] as (typeof position)[]) {
+      ana.upstream.plant({ kind: 'step', position: at, parts: [part], edges: [], settled: null });
     }
     await world.quiet();
+    expect(live.rows.find((row) => row.id === A)!.title).toBe('newest');
     expect(await ana.node.query(Note, '', [], { from: 'local' })).toEqual(before);
     expect([ana.errors, ana.node.report().upstream!.state]).toEqual([[], 'connected']);
     await change(A, { title: 'after' });
-    expect(live.rows.find(({ id }) => id === A)!.title).toBe('after');
+    expect(live.rows.find((row) => row.id === A)!.title).toBe('after');
   });
 
   test('of which items come that is not held ends the session, and nothing of the frame is taken', async () => {
@@ -84,6 +86,25 @@ describe('a row', () => {
     await ana.node.reconnect();
     await world.quiet();
     expect(live.status).toBe('complete');
+  });
+
+  test('of a frame that cannot be taken to its end is not taken, nor is what came with it', async () => {
+    const live = await follow('stars > 9');
+    ana.upstream.holdSaid = true;
+    const other = ana.node.live(Note, 'stars < 2');
+    await world.quiet();
+    const chunk = ana.upstream.takeWaiting('chunk')[0]!;
+    const entity = idFrom('note', 'nowhere');
+    const position = (chunk.position + 1) as typeof chunk.position;
+    const leave = { kind: 'leave', collection: 'note', entity: IDS[10]! } as const;
+    const items = { kind: 'items', collection: 'note', entity, items: new Uint8Array(0), head: [] } as const;
+    const step = { kind: 'step', position, edges: [], settled: null } as const;
+    ana.upstream.plantFrame(chunk, { ...step, parts: [leave] }, { ...step, parts: [items] });
+    await world.quiet();
+    expect(live).toMatchObject({ status: 'offline', error: { code: 'protocol-violation' } });
+    expect([live.rows.length, other.rows]).toEqual([2, []]);
+    expect(await held()).toEqual(['10', '11']);
+    await expect(ana.node.query(Note, 'stars < 2')).rejects.toMatchObject({ code: 'not-covered' });
   });
 
   test('with operations pending keeps its base when it leaves, until they are settled; then it is as the authority has it', async () => {

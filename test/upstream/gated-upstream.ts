@@ -30,6 +30,8 @@ export class GatedUpstream implements Upstream {
   holdWelcome = false;
   /** Messages after which the session is cut. */
   cutAfter = Number.POSITIVE_INFINITY;
+  /** What the authority knows the follower as; what it calls itself if null. */
+  author: string | null = null;
   /** Answers an upload in place of the authority; null lets it pass. */
   judge: (upload: UploadRequest) => Said | null = () => null;
   welcome: (welcome: Welcome) => Welcome = (welcome) => welcome;
@@ -38,6 +40,7 @@ export class GatedUpstream implements Upstream {
   #authority: () => Node;
   #cut: (reason?: TendrilError) => void = () => {};
   #tell: (said: Said) => void = () => {};
+  #frame: (said: readonly Said[]) => void = () => {};
   #waiting: Said[] = [];
   #ticks = 0;
 
@@ -60,6 +63,11 @@ export class GatedUpstream implements Upstream {
     const rest = this.#waiting.filter((said) => said.kind !== kind);
     this.#waiting.splice(0, this.#waiting.length, ...rest);
     return taken;
+  }
+
+  /** Says several things in one frame, now. */
+  plantFrame(...said: readonly Said[]): void {
+    this.#frame(said);
   }
 
   /** Says something that the authority did not. */
@@ -89,8 +97,11 @@ export class GatedUpstream implements Upstream {
       feed?.close();
       receiver.ended(reason, false);
     };
+    const upstream = this;
     const peer: Peer = {
-      author: greeting.author,
+      get author() {
+        return upstream.author ?? greeting.author;
+      },
       say: (said) => waiting.push(said),
       hasMore: () => {
         isPulling = true;
@@ -137,6 +148,7 @@ export class GatedUpstream implements Upstream {
     };
     this.#cut = (reason = cutOff()) => end(reason);
     this.#tell = (said) => waiting.push(said);
+    this.#frame = receiver.said;
     setImmediate(turn);
     return {
       send: (request) => asked.push(request),

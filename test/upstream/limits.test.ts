@@ -171,7 +171,7 @@ test('MAX_HELD_IDS are followed; past it the longest unused is released at once,
   expect([held.size, asked]).toEqual([MAX_HELD_IDS, MAX_HELD_IDS + 1]);
   // What is written is followed whatever there is; the others make room.
   held.wrote('note', idFrom('note', 'mine'));
-  held.release(0);
+  held.makeRoom(0);
   expect(released).toEqual([ids[2], ids[3]]);
 });
 

@@ -6,7 +6,18 @@ import type { Said } from '../../engine/upstream/stream.ts';
 import { idFrom, type LiveQuery, type RowOf } from '../../index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import type { UploadRequest } from './gated-upstream.ts';
-import { codeOf, createWorld, type Follower, Note, refusal, refusing, Tag, type World } from './world.ts';
+import {
+  attemptsOf,
+  codeOf,
+  createWorld,
+  type Follower,
+  Note,
+  outbox,
+  refusal,
+  refusing,
+  uploaded,
+  type World,
+} from './world.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const [X, Y, Z] = [idFrom('note', 'x'), idFrom('note', 'y'), idFrom('note', 'z')];
@@ -24,10 +35,6 @@ beforeEach(async () => {
   await ana.node.live(Note).ready;
 });
 
-function outbox({ node }: Follower): number {
-  return node.report().upstream!.outbox.transactions;
-}
-
 /** All titles that a live query ever showed. */
 function titlesSeen(live: LiveQuery<RowOf<typeof Note>>): Set<string | null> {
   const seen = new Set<string | null>();
@@ -35,16 +42,6 @@ function titlesSeen(live: LiveQuery<RowOf<typeof Note>>): Set<string | null> {
     for (const { title } of rows) seen.add(title);
   });
   return seen;
-}
-
-/** The transactions that were uploaded, in the order of their first attempts. */
-function uploaded({ upstream }: Follower): readonly TransactionId[] {
-  return [...new Set(upstream.askedOf('upload').map(({ transaction }) => transaction))];
-}
-
-function attemptsOf({ upstream }: Follower, transaction: TransactionId): readonly number[] {
-  const uploads = upstream.askedOf('upload').filter((upload) => upload.transaction === transaction);
-  return uploads.map(({ attempt }) => attempt);
 }
 
 async function same(): Promise<void> {
@@ -332,42 +329,4 @@ describe('an outcome', () => {
     expect([rebases, outbox(ana)]).toEqual([0, 0]);
     await same();
   });
-});
-
-test('a transaction is applied exactly once, at whichever message between its upload and its outcome the link is cut', async () => {
-  let messages = 1;
-  for (let isCut = true; isCut; messages += 1) {
-    const ben = await world.follow();
-    // Follows a part of what it writes.
-    await ben.node.live(Note, 'stars > 1').ready;
-    const created: string[] = [];
-    ben.upstream.cutAfter = messages;
-    for (let write = 0; write < 2; write += 1) {
-      await ben.node.transact((tx) => {
-        created.push(tx.create(Note, { title: `${messages}`, stars: write }));
-        tx.create(Tag, { name: `${messages} ${write}` });
-      });
-    }
-    await ben.node.transact((tx) => tx.update(Note, created[0]!, { stars: 5 }));
-    await world.quiet();
-    isCut = ben.node.report().upstream!.state === 'offline';
-    ben.upstream.cutAfter = Number.POSITIVE_INFINITY;
-    if (isCut) {
-      await world.authority.transact((tx) => {
-        if (tx.get(Note, created[0]!) !== null) tx.update(Note, created[0]!, { body: 'meanwhile' });
-      });
-      await ben.node.reconnect();
-    }
-    await world.quiet();
-    expect([outbox(ben), ben.errors], `cut after ${messages}`).toEqual([0, []]);
-    const rows = await world.authority.query(Note, 'title = ? ORDER BY id', [`${messages}`]);
-    expect(rows.map(({ stars }) => stars).sort()).toEqual([1, 5]);
-    expect(await world.authority.query(Tag, 'name LIKE ?', [`${messages} %`])).toHaveLength(2);
-    expect(
-      (await world.authority.history(Note, created[0]!)).filter(({ author }) => author === ben.node.report().author),
-    ).toHaveLength(2);
-    for (const id of created) expect(await ben.node.get(Note, id)).toEqual(await world.authority.get(Note, id));
-    ben.upstream.cut();
-  }
-  expect(messages).toBeGreaterThan(6);
 });

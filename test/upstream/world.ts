@@ -2,6 +2,7 @@
 import { afterEach } from 'vitest';
 import type { Said } from '../../engine/upstream/stream.ts';
 import { type Collection, collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
+import type { TransactionId } from '../../storage/index.ts';
 import {
   createTestClock,
   createTestRandom,
@@ -107,4 +108,18 @@ export async function pass({ scheduler, upstream }: Follower, minutes: number): 
 
 export function codeOf(error: unknown): string {
   return (error as TendrilError).code;
+}
+
+export function outbox({ node }: Follower): number {
+  return node.report().upstream!.outbox.transactions;
+}
+
+/** The transactions that were uploaded, in the order of their first attempts. */
+export function uploaded({ upstream }: Follower): readonly TransactionId[] {
+  return [...new Set(upstream.askedOf('upload').map(({ transaction }) => transaction))];
+}
+
+export function attemptsOf({ upstream }: Follower, transaction: TransactionId): readonly number[] {
+  const uploads = upstream.askedOf('upload').filter((upload) => upload.transaction === transaction);
+  return uploads.map(({ attempt }) => attempt);
 }
