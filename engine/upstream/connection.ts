@@ -64,6 +64,7 @@ export class Connection {
     online: this.#session !== null,
     error: this.#session === null ? this.#error : null,
     whole: this.#welcome !== null && this.#parts.isWhole(),
+    resyncing: this.#welcome !== null && !this.#parts.isWhole(),
   });
 
   /** Ignored while there is no session. */

@@ -37,6 +37,8 @@ export interface ConnectionState {
   readonly error: unknown;
   /** All that was asked for at the session's begin has come. */
   readonly whole: boolean;
+  /** Not yet: the session has begun. */
+  readonly resyncing: boolean;
 }
 
 export class Followed {
@@ -273,14 +275,17 @@ export class Following {
       this.#byKey.set(followed.key, followed);
     }
     followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => {
+      const { whole, resyncing } = this.#parts.connection();
+      // Among the rows of a session that is not whole yet, those of what was given up could not be told.
+      if (resyncing) this.#linger(followed);
       // What was held when the link was lost still answers.
-      if (this.#parts.connection().online || !followed.hasRows) this.#giveUp(followed);
+      else if (whole || !followed.hasRows) this.#giveUp(followed);
     });
   }
 
   #giveUp(followed: Followed): void {
     if (followed.state === 'leaving') return;
-    if (!this.#parts.connection().online) {
+    if (!this.#parts.connection().whole) {
       this.#forget(followed);
       return;
     }
@@ -300,7 +305,7 @@ export class Following {
     const used = [...this.#byKey.values()].filter(({ state }) => state !== 'leaving');
     if (used.length < MAX_FOLLOWED_SELECTIONS) return;
     const idle = used.find(({ users }) => users === 0);
-    if (idle === undefined) throw tooManyFollowed();
+    if (idle === undefined || this.#parts.connection().resyncing) throw tooManyFollowed();
     this.#giveUp(idle);
   }
 }

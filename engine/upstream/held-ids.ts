@@ -19,7 +19,8 @@ export const SWEEP_MS = LINGER_MS / 5;
 
 export interface HeldIdsParts {
   readonly hasPending: (collection: string, id: EntityId) => boolean;
-  readonly isOnline: () => boolean;
+  /** A session exists, and what it began with is here: before, its rows could not be told from those of what was given up. */
+  readonly isWhole: () => boolean;
   readonly send: (request: Request) => void;
 }
 
@@ -157,7 +158,7 @@ export class HeldIds {
 
   /** What has not been used for long, and as many as there are too many. */
   #release(tooMany: number): void {
-    if (!this.#parts.isOnline()) return;
+    if (!this.#parts.isWhole()) return;
     let excess = tooMany;
     const released = new Map<string, EntityId[]>();
     for (const held of this.#held.values()) {

@@ -95,7 +95,7 @@ export class Replica {
     const { refusalOf } = this.collections;
     this.following = new Following({ overlay, probe: driver.all, scheduler, send, connection: state, refusalOf });
     const hasPending = (collection: string, id: EntityId) => overlay.hasPending(collection, id);
-    this.heldIds = new HeldIds({ hasPending, send, isOnline: () => state().online });
+    this.heldIds = new HeldIds({ hasPending, send, isWhole: () => state().whole });
     const { following, heldIds } = this;
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
   }

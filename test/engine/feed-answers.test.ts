@@ -1,7 +1,16 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAX_ANSWER_ROWS, MAX_OPEN_ASKS, MAX_WHOLE_ANSWER_ROWS } from '../../engine/feed/limits.ts';
+import { TendrilError } from '../../errors.ts';
 import type { SqlInput } from '../../query/index.ts';
-import { type Edit, encodeOperation, idFrom, type OperationId, type TransactionId } from '../../storage/index.ts';
+import {
+  type Edit,
+  encodeOperation,
+  idFrom,
+  memory,
+  type OperationId,
+  type Storage,
+  type TransactionId,
+} from '../../storage/index.ts';
 import { type Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { Thing } from '../support/live-selections.ts';
 
@@ -153,4 +162,30 @@ test('more questions than may wait are unanswered; one answered to its end makes
   expect(node.feed.report().openAsks).toBe(MAX_OPEN_ASKS - 1);
   ana.ask({ request: 500, collection: THING, text: '', parameters: [] });
   expect(ana.said('unanswered')).toHaveLength(1);
+});
+
+test('what only reads runs when its group is committed: no failure of SQLite in it can take back what others wrote', async () => {
+  const during: boolean[] = [];
+  const storage: Storage = {
+    open: async () => {
+      const driver = await memory().open();
+      const iterate: typeof driver.iterate = (sql, parameters) => {
+        if (sql.includes('answered')) {
+          during.push(node.queue.isDraining());
+          throw new TendrilError({ code: 'storage-failed', problem: 'Out of memory.', remedy: 'None.' });
+        }
+        return driver.iterate(sql, parameters);
+      };
+      return { ...driver, iterate };
+    },
+  };
+  node = await openFeedNode([Thing], { storage });
+  ana = node.follow('ana');
+  const other = node.transactor.transact((tx) => tx.create(Thing, { kind: 'red' }, { id: A }));
+  await ask('SELECT count(*) AS answered FROM thing');
+  expect(ana.said('unanswered')).toMatchObject([{ error: { code: 'storage-failed' } }]);
+  expect(await other).toBe(A);
+  expect(during).toEqual([false]);
+  await ask('SELECT count(*) AS n FROM thing');
+  expect(ana.said('answer')).toMatchObject([{ rows: [[1]] }]);
 });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { idFrom, type Node } from '../../index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 import { type Kit, makeKit } from './hostile-kit.ts';
-import { FAMILIES } from './hostile-sessions.ts';
+import { FAMILIES, GIANT } from './hostile-sessions.ts';
 import { type Attacker, HostileWorld, heapBytes, Prey } from './hostile-world.ts';
 
 const MUTATED = 100_000;
@@ -42,6 +42,8 @@ async function warmUp(world: HostileWorld, kit: Kit): Promise<void> {
   for (const { make, weight = 1 } of Object.values(FAMILIES)) {
     await world.attack(Array.from({ length: weight > WARM_WEIGHT ? 1 : WARM_VISITS }, () => make(kit, random)));
   }
+  const { make } = FAMILIES[GIANT]!;
+  for (let batch = 0; batch < 10; batch += 1) await world.attack(Array.from({ length: 12 }, () => make(kit, random)));
 }
 
 /** What well-behaved nodes send, session by session: some as mallory, one as ana. */

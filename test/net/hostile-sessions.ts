@@ -44,6 +44,8 @@ function bytesOfFrames(names: readonly string[]): Family {
 
 /* ------------------------------------------------------------------ the families */
 
+/** The family that fills what a node remembers of texts, up to its limits. */
+export const GIANT = 'giant texts, never the same';
 const DAY_MS = 86_400_000;
 const FORBIDDEN = [
   'DROP TABLE prey',
@@ -160,7 +162,7 @@ const ofSessions: Readonly<Record<string, Family>> = {
     make: (kit, random) => greeted(kit, subscribe(1, random.pick(SELECTIONS_REFUSED))),
     hears: ['query-unsupported', 'query-syntax', 'limit-exceeded', 'unknown-property'].map((code) => `denied ${code}`),
   },
-  'giant texts, never the same': {
+  [GIANT]: {
     make: (kit, random) => {
       const terms = (count: number) =>
         Array.from({ length: count }, () => `rank ${random.pick(['=', '<', '>', '<>', '<=', '>='])} 1`).join(' OR ');

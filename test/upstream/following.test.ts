@@ -288,6 +288,27 @@ describe('an id', () => {
     expect(ben.node.report().upstream!.following.ids).toBe(0);
   });
 
+  test('is not released, and no selection given up, before a new session is whole: later they are', async () => {
+    (await follow('stars > 9')).close();
+    await follow('stars < 1');
+    await ana.node.get(Note, IDS[5]!);
+    ana.upstream.cut();
+    await world.quiet();
+    ana.upstream.holdSaid = true;
+    await ana.node.reconnect();
+    ana.node.live(Note, 'stars = 7').close();
+    await world.quiet();
+    await pass(ana, LINGER_MINUTES + 1);
+    const asked = () => [ana.upstream.askedOf('release').length, ana.upstream.askedOf('unsubscribe').length];
+    expect(asked()).toEqual([0, 0]);
+    ana.upstream.holdSaid = false;
+    await world.quiet();
+    expect(await held()).toEqual(['0', '5', '7']);
+    await pass(ana, LINGER_MINUTES + 1);
+    expect(asked()).toEqual([1, 1]);
+    expect(await held()).toEqual(['0']);
+  });
+
   test('is fetched while a first large selection is still on its way, and is answered with its row', async () => {
     ana.upstream.holdSaid = true;
     const live = ana.node.live(Note);

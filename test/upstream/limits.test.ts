@@ -155,7 +155,7 @@ test('MAX_HELD_IDS are followed; past it the longest unused is released at once,
     if (request.kind === 'hold') asked += 1;
   };
   const pending = new Set<EntityId>();
-  const held = new HeldIds({ send, isOnline: () => true, hasPending: (_, id) => pending.has(id) });
+  const held = new HeldIds({ send, isWhole: () => true, hasPending: (_, id) => pending.has(id) });
   const ids = Array.from({ length: MAX_HELD_IDS + 1 }, (_, at) => idFrom('note', at));
   const waiting = ids.slice(0, MAX_HELD_IDS).map((id) => held.want('note', id));
   await expect(held.want('note', ids[MAX_HELD_IDS]!)).rejects.toMatchObject({ code: 'limit-exceeded' });
