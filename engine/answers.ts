@@ -3,12 +3,8 @@ import type { RawRow, SqlParameters, Where } from '../query/index.ts';
 import type { EntityId } from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { Parts } from './parts.ts';
+import type { ReadOptions } from './read-options.ts';
 import type { SqlResult } from './sql-result.ts';
-
-/** Where a read is answered from: `local` from what this node holds, be it all or not. */
-export interface ReadOptions {
-  readonly from?: 'local';
-}
 
 export interface Answers {
   /** The living row, or null. */

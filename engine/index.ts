@@ -1,6 +1,5 @@
 /** Engine: what is live. */
 
-export type { ReadOptions } from './answers.ts';
 export type { Explanation } from './explain.ts';
 export type { HistoryEdit, HistoryEntry } from './history.ts';
 export type { IngestResult } from './ingest/ingest.ts';
@@ -12,6 +11,7 @@ export type { Clock } from './ports/clock.ts';
 export type { Ports } from './ports/ports.ts';
 export type { Random } from './ports/random.ts';
 export { type Scheduler, systemScheduler } from './ports/scheduler.ts';
+export type { ReadOptions } from './read-options.ts';
 export type { FollowersReport, Report, UpstreamReport } from './report.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
 export type {

@@ -12,7 +12,6 @@ import {
   parseEntityId,
   type RowOf,
 } from '../storage/index.ts';
-import type { ReadOptions } from './answers.ts';
 import type { CatalogEntry } from './catalog.ts';
 import { type Explanation, explainStatement } from './explain.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
@@ -20,6 +19,7 @@ import type { IngestResult } from './ingest/ingest.ts';
 import type { LiveQuery } from './live/live-query.ts';
 import { type DurableParts, openDurable } from './open-durable.ts';
 import { invalidOption, type NodeOptions } from './open-store.ts';
+import type { ReadOptions } from './read-options.ts';
 import { makeReport, type Report } from './report.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
 import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';

@@ -23,10 +23,10 @@ import {
   type UpdateStatement,
 } from '../../query/index.ts';
 import { type Affinity, createAffinity, type EntityId, encodeSqlValue, parseEntityId } from '../../storage/index.ts';
-import type { ReadOptions } from '../answers.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import { notCovered } from '../covers.ts';
+import type { ReadOptions } from '../read-options.ts';
 import { createDecoder, noRows, type SqlResult, type SqlRow, sqlResult } from '../sql-result.ts';
 import { type Assignments, unsaid } from './assignments.ts';
 import type { Standpoint } from './standpoint.ts';

@@ -15,10 +15,10 @@ import {
   type TransactionId,
   type UpdateOf,
 } from '../../storage/index.ts';
-import type { ReadOptions } from '../answers.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import { notCovered } from '../covers.ts';
+import type { ReadOptions } from '../read-options.ts';
 import { decodeRows, type Reader } from '../reader.ts';
 import type { SqlResult } from '../sql-result.ts';
 import { insertAssignments, updateAssignments } from './assignments.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
-import { Outbox } from '../../engine/upstream/outbox.ts';
+import { Outbox, rowKey } from '../../engine/upstream/outbox.ts';
 import { RecentRows } from '../../engine/upstream/recent-rows.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom, Node } from '../../index.ts';
@@ -96,8 +96,8 @@ describe('an outbox', () => {
   const state = () => [
     outbox.inOrder(),
     outbox.bytes,
-    outbox.operationsOf(A + 'note'),
-    outbox.operationsOf(B + 'note'),
+    outbox.operationsOf(rowKey('note', A)),
+    outbox.operationsOf(rowKey('note', B)),
   ];
 
   test('keeps the transactions in the order they were made, and the operations of each row in theirs', () => {
@@ -106,14 +106,14 @@ describe('an outbox', () => {
       [second, 1],
       [third, 1],
     ]);
-    expect(outbox.operationsOf(A + 'note')).toEqual([one, two[0], three]);
+    expect(outbox.operationsOf(rowKey('note', A))).toEqual([one, two[0], three]);
     expect([outbox.size, outbox.bytes]).toEqual([3, 100]);
   });
 
   test('forgets one that is removed, and leaves nothing of the last of a row', () => {
     outbox.remove(outbox.get(second)!);
-    expect(outbox.operationsOf(A + 'note')).toEqual([one, three]);
-    expect(outbox.operationsOf(B + 'note')).toEqual([]);
+    expect(outbox.operationsOf(rowKey('note', A))).toEqual([one, three]);
+    expect(outbox.operationsOf(rowKey('note', B))).toEqual([]);
     expect([outbox.size, outbox.bytes, outbox.get(second)]).toEqual([2, 50, undefined]);
   });
 
@@ -122,7 +122,7 @@ describe('an outbox', () => {
     outbox.renew(outbox.get(second)!, anew, 1);
     expect(outbox.inOrder().map(({ transaction }) => transaction)).toEqual([first, second, third]);
     expect(outbox.get(second)).toMatchObject({ attempt: 2, rebases: 1, operations: anew });
-    expect(outbox.operationsOf(A + 'note')).toEqual([one, anew[0], three]);
+    expect(outbox.operationsOf(rowKey('note', A))).toEqual([one, anew[0], three]);
     expect(outbox.bytes).toBe(110);
     expect(() => outbox.renew(outbox.get(first)!, anew, 0)).toThrow();
   });
