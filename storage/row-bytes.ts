@@ -133,6 +133,12 @@ function decoded<Result>(bytes: Uint8Array, what: string, read: (reader: ByteRea
   }
 }
 
+/** A wrong bit can make another type of a cell, which SQLite does not notice when it reads. @throws `storage-damaged`. */
+export function bytesIn(cell: unknown, what: string): Uint8Array {
+  if (cell instanceof Uint8Array) return cell;
+  throw damaged(what);
+}
+
 export function damaged(what: string, cause?: Error): TendrilError {
   return new TendrilError({
     code: 'storage-damaged',

@@ -13,7 +13,7 @@ import type { SqliteDriver } from './driver.ts';
 import { createEpochs } from './epoch.ts';
 import { bytesOfId, type EntityId, type EpochId, type OperationId, type Position, readId } from './ids.ts';
 import type { Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
-import { damaged, decodeUndo, encodeIds, encodeUndo } from './row-bytes.ts';
+import { bytesIn, damaged, decodeUndo, encodeIds, encodeUndo } from './row-bytes.ts';
 import { INSERT_BATCH, insertSql } from './tables.ts';
 import { verifyChain } from './verify-chain.ts';
 
@@ -103,8 +103,13 @@ function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 
     identity: (id) => {
       const found = driver.get(FIND_IDENTITY, [bytesOfId(id)]);
       if (found === undefined) return null;
-      const [position, digest, number, entity] = found as [Position, Uint8Array, number, Uint8Array];
-      return { position, digest, collection: names.get(number)!, entity: readId<EntityId>(entity, 0) };
+      const [position, digest, number, entity] = found;
+      return {
+        position: position as Position,
+        digest: bytesIn(digest, 'an identity'),
+        collection: names.get(number as number)!,
+        entity: readId<EntityId>(bytesIn(entity, 'an identity'), 0),
+      };
     },
     outcome: (transaction) => {
       const found = driver.get('SELECT position FROM tendril_outcome WHERE tx = ?', [bytesOfId(transaction)]);
@@ -167,15 +172,15 @@ function createReads(
 }
 
 function loggedOperation([position, bytes]: readonly Cell[]): LoggedOperation {
-  return { position: position as Position, bytes: bytes as Uint8Array };
+  return { position: position as Position, bytes: bytesIn(bytes, 'an operation') };
 }
 
 function undoEntry([position, number, entity, undo]: readonly Cell[], names: CollectionNames): UndoEntry {
   return {
     position: position as Position,
     collection: names.get(number as number)!,
-    entity: readId<EntityId>(entity as Uint8Array, 0),
-    undo: decodeUndo(undo as Uint8Array),
+    entity: readId<EntityId>(bytesIn(entity, 'an identity'), 0),
+    undo: decodeUndo(bytesIn(undo, 'an undo')),
   };
 }
 

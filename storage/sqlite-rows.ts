@@ -10,7 +10,15 @@ import type { Descriptor } from './descriptor.ts';
 import type { SqliteDriver } from './driver.ts';
 import { bytesOfHex } from './encoding.ts';
 import { bytesOfId, type EntityId, type OperationId, type Position, readId } from './ids.ts';
-import { decodeExtra, decodeIds, decodeVersions, encodeExtra, encodeIds, encodeVersions } from './row-bytes.ts';
+import {
+  bytesIn,
+  decodeExtra,
+  decodeIds,
+  decodeVersions,
+  encodeExtra,
+  encodeIds,
+  encodeVersions,
+} from './row-bytes.ts';
 import type { Rows, StoredRow } from './rows.ts';
 import { insertSql, physicalTable, quoted } from './tables.ts';
 
@@ -107,14 +115,15 @@ function createUpdateSql(physical: string, columns: readonly string[]) {
 
 /** - `width`: columns before the hidden ones. */
 export function storedRow(cells: readonly Cell[], width: number): StoredRow {
-  const deleted = cells[width + 2] as Uint8Array | null;
+  const deleted = cells[width + 2] ?? null;
+  const extra = cells[width + 4] ?? null;
   return {
     values: cells.slice(0, width),
     head: decodeIds(bytesOfHex(cells[width] as string)),
     versions: decodeVersions(bytesOfHex(cells[width + 1] as string)),
-    deleted: deleted === null ? null : readId<OperationId>(deleted, 0),
+    deleted: deleted === null ? null : readId<OperationId>(bytesIn(deleted, 'a row'), 0),
     asOf: cells[width + 3] as Position,
-    extra: decodeExtra(cells[width + 4] as Uint8Array | null),
+    extra: decodeExtra(extra === null ? null : bytesIn(extra, 'a row')),
   };
 }
 
