@@ -45,7 +45,8 @@ export class Followed {
   readonly entry: CatalogEntry;
   readonly asked: Asked;
   readonly plan: Plan<unknown>;
-  readonly isWindow: boolean;
+  /** Rows shown: a window of none covers none. */
+  readonly limit: number;
   /** Live queries that use it. */
   users = 0;
   state: 'asking' | 'complete' | 'denied' | 'leaving' = 'asking';
@@ -68,7 +69,11 @@ export class Followed {
     this.entry = entry;
     this.asked = asked;
     this.plan = plan;
-    this.isWindow = limitOf(asked.selection) !== Number.POSITIVE_INFINITY;
+    this.limit = limitOf(asked.selection);
+  }
+
+  get isWindow(): boolean {
+    return this.limit !== Number.POSITIVE_INFINITY;
   }
 
   get key(): string {
@@ -202,7 +207,7 @@ export class Following {
   /** Whether a complete selection covers this confirmed row. */
   covers(collection: string, row: RawRow): boolean {
     for (const followed of this.#bySubscription.values()) {
-      if (!followed.isHeld || followed.entry.collection.name !== collection) continue;
+      if (!followed.isHeld || followed.entry.collection.name !== collection || followed.limit === 0) continue;
       if (!followed.matches(row)) continue;
       const bound = this.boundOf(followed);
       if (bound === null || followed.compare(row, bound) <= 0) return true;

@@ -164,6 +164,14 @@ describe('a selection that nobody uses any more', () => {
     expect(await held()).toEqual(['ten', '11']);
   });
 
+  test('takes rows that match a window of none, too', async () => {
+    const live = await follow('stars > 9');
+    await follow('stars > 5 LIMIT 0');
+    live.close();
+    await pass(ana, LINGER_MINUTES);
+    expect(await held()).toEqual([]);
+  });
+
   test('takes only the rows that nothing else covers: another selection, a window, an id', async () => {
     const wide = await follow('stars > 5');
     await follow('stars > 9');
