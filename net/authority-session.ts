@@ -1,6 +1,7 @@
 /** The authority's table: it waits for a hello, has it judged, welcomes, and from then on takes requests. */
 import type { Request } from '../engine/index.ts';
 import type { TendrilError } from '../errors.ts';
+import { closed, closing } from './ending.ts';
 import { MAX_CLOSE_MS, MAX_HELLO_MS, MAX_JUDGING_MS, PING_AFTER_MS } from './limits.ts';
 import { type Hello, PROTOCOL_VERSION } from './messages.ts';
 import { createMachine, type EventKind, type Phase, type Rules, type Transition } from './session.ts';
@@ -9,7 +10,6 @@ import {
   answerPing,
   become,
   broken,
-  close,
   cutOff,
   end,
   listenOn,
@@ -142,46 +142,8 @@ const rules: Rules<Phase, EventKind, Request> = {
     emptied: stay,
     lost: over,
   },
-  closing: {
-    opened: stay,
-    heard: stay,
-    hello: stay,
-    welcome: stay,
-    refuse: stay,
-    bye: stay,
-    ping: stay,
-    pong: stay,
-    request: stay,
-    said: stay,
-    admitted: stay,
-    rejected: stay,
-    timeout: close,
-    broken: stay,
-    overflow: stay,
-    leave: stay,
-    emptied: close,
-    lost: close,
-  },
-  closed: {
-    opened: stay,
-    heard: stay,
-    hello: stay,
-    welcome: stay,
-    refuse: stay,
-    bye: stay,
-    ping: stay,
-    pong: stay,
-    request: stay,
-    said: stay,
-    admitted: stay,
-    rejected: stay,
-    timeout: stay,
-    broken: stay,
-    overflow: stay,
-    leave: stay,
-    emptied: stay,
-    lost: stay,
-  },
+  closing,
+  closed,
 };
 
 export const authorityMachine = createMachine(rules);

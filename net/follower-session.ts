@@ -1,5 +1,6 @@
 /** The follower's table: it opens the link, says hello, is welcomed, and from then on asks and is told. */
 import type { Said } from '../engine/index.ts';
+import { closed, closing } from './ending.ts';
 import { MAX_CLOSE_MS, MAX_WELCOME_MS, PING_AFTER_MS } from './limits.ts';
 import { createMachine, type EventKind, type Phase, type Rules } from './session.ts';
 import { ended, offline } from './session-errors.ts';
@@ -7,7 +8,6 @@ import {
   answerPing,
   become,
   broken,
-  close,
   cutOff,
   end,
   listenOn,
@@ -90,42 +90,8 @@ const rules: Rules<FollowerPhase, FollowerEvent, Said> = {
     emptied: stay,
     lost: over,
   },
-  closing: {
-    opened: stay,
-    heard: stay,
-    hello: stay,
-    welcome: stay,
-    refuse: stay,
-    bye: stay,
-    ping: stay,
-    pong: stay,
-    request: stay,
-    said: stay,
-    timeout: close,
-    broken: stay,
-    overflow: stay,
-    leave: stay,
-    emptied: close,
-    lost: close,
-  },
-  closed: {
-    opened: stay,
-    heard: stay,
-    hello: stay,
-    welcome: stay,
-    refuse: stay,
-    bye: stay,
-    ping: stay,
-    pong: stay,
-    request: stay,
-    said: stay,
-    timeout: stay,
-    broken: stay,
-    overflow: stay,
-    leave: stay,
-    emptied: stay,
-    lost: stay,
-  },
+  closing,
+  closed,
 };
 
 export const followerMachine = createMachine(rules);

@@ -38,7 +38,8 @@ export class Connection {
   #welcome: Welcome | null = null;
   #system: SystemId | null = null;
   #error: TendrilError | null = null;
-  #isClosed = false;
+  /** Why there will be no session any more. */
+  #closed: TendrilError | null = null;
   /** Until the session has begun, or has failed to. */
   #waiting: Waiting[] = [];
 
@@ -74,7 +75,7 @@ export class Connection {
 
   /** Makes a new session, in place of the present one if there is one. Resolves when it has begun. */
   connect(): Promise<void> {
-    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#closed !== null) return Promise.reject(this.#closed);
     this.end(interrupted('It was replaced by another.'));
     const { upstream, core, author } = this.#parts;
     const { clock, random, scheduler } = core;
@@ -109,9 +110,9 @@ export class Connection {
     session.close();
   }
 
-  close(): void {
-    this.#isClosed = true;
-    this.end(closed());
+  close(reason: TendrilError): void {
+    this.#closed = reason;
+    this.end(reason);
   }
 
   #welcomed(welcome: Welcome): void {
@@ -150,13 +151,5 @@ export function interrupted(why: string): TendrilError {
     code: 'offline',
     problem: `The session with the upstream has ended. ${why}`,
     remedy: 'Call reconnect().',
-  });
-}
-
-function closed(): TendrilError {
-  return new TendrilError({
-    code: 'closed',
-    problem: 'The node is closed.',
-    remedy: 'Open another one; close a node only when nobody uses it any more.',
   });
 }

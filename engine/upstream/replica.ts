@@ -145,7 +145,7 @@ export class Replica {
         });
       });
     }
-    this.connection.close();
+    this.connection.close(reason);
     this.settlements.close(reason);
   }
 
