@@ -21,6 +21,7 @@ import type { Commit } from '../change.ts';
 import type { Core, Prepared } from '../core.ts';
 import { LoggedApplication } from '../write/apply.ts';
 import { MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
+import { byEntity, sizeOf } from '../write/prepared.ts';
 import { tooManyBytes, tooManyOperations } from '../write/write-set.ts';
 import { checkContent, checkPrecursor, identityClash } from './ingest-check.ts';
 import type { Arrival, Parking } from './parking.ts';
@@ -169,22 +170,11 @@ function checkSize(items: readonly Prepared[]): void {
 
 /** Entity by entity, each with its operations in the order of their ids. */
 function applyFresh(core: Core, transaction: TransactionId, fresh: readonly Prepared[]): Commit {
-  const byEntity = new Map<string, Prepared[]>();
-  for (const prepared of fresh) {
-    const key = `${prepared.operation.entity}${prepared.operation.collection}`;
-    const others = byEntity.get(key);
-    if (others === undefined) byEntity.set(key, [prepared]);
-    else others.push(prepared);
-  }
   const application = new LoggedApplication(core, transaction);
-  for (const operations of byEntity.values()) {
+  for (const operations of byEntity(fresh)) {
     const { collection, entity } = operations[0]!.operation;
     const before = core.rows.read(collection, entity);
     application.touch(core.catalog.named(collection)!, entity, before, before, operations);
   }
   return application.end()!;
-}
-
-function sizeOf(items: readonly Prepared[]): number {
-  return items.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }

@@ -14,12 +14,13 @@ import type { Bound, Commit } from '../change.ts';
 import type { Core } from '../core.ts';
 import { parametersOf } from '../live/plan.ts';
 import type { Outcome } from '../write/commit-queue.ts';
+import { byEntity } from '../write/prepared.ts';
 import type { Collections } from './collections.ts';
 import type { Confirming } from './confirming.ts';
 import type { Followed, Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
 import { MAX_ATTEMPTS } from './limits.ts';
-import { type Outbox, type Pending, rowKey } from './outbox.ts';
+import { type Outbox, rowKey } from './outbox.ts';
 import { type Overlay, OverlayStep } from './overlay.ts';
 import type { Questions } from './questions.ts';
 import { type Reminted, rebase, refuse } from './remint.ts';
@@ -217,14 +218,7 @@ export class Frame {
     });
     if (pending === undefined) return;
     outbox.remove(pending);
-    const byRow = new Map<string, Pending['operations'][number][]>();
-    for (const each of pending.operations) {
-      const key = rowKey(each.operation.collection, each.operation.entity);
-      const others = byRow.get(key);
-      if (others === undefined) byRow.set(key, [each]);
-      else others.push(each);
-    }
-    for (const operations of byRow.values()) {
+    for (const operations of byEntity(pending.operations)) {
       const { collection, entity } = operations[0]!.operation;
       confirming.settle(step, collections.entryOf(collection), entity, operations, position);
       if (collections.refusalOf(collection) === null) heldIds.settled(collection, entity);

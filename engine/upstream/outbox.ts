@@ -10,6 +10,7 @@ import { assert, TendrilError } from '../../errors.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import type { Prepared } from '../core.ts';
 import type { Journal } from '../write/journal.ts';
+import { sizeOf } from '../write/prepared.ts';
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_TRANSACTIONS } from './limits.ts';
 
 export interface Pending {
@@ -119,10 +120,6 @@ export class Outbox {
 
 export function keyOf({ operation: { collection, entity } }: Prepared): RowKey {
   return rowKey(collection, entity);
-}
-
-export function sizeOf(operations: readonly Prepared[]): number {
-  return operations.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 function full(transactions: number, bytes: number): TendrilError {

@@ -7,16 +7,10 @@
  *   - what changes an entity whose creation was refused has nothing to stand on, and is refused too;
  *   - independent transactions stay as they are.
  */
-import {
-  digestOf,
-  encodeOperation,
-  MAX_PRECURSORS,
-  type Operation,
-  type OperationId,
-  type StoredRow,
-} from '../../storage/index.ts';
+import { MAX_PRECURSORS, type Operation, type OperationId, type StoredRow } from '../../storage/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Core, Prepared } from '../core.ts';
+import { prepared } from '../write/prepared.ts';
 import { keyOf, type Outbox, type Pending, type RowKey } from './outbox.ts';
 import { merged, type OverlayStep } from './overlay.ts';
 
@@ -123,8 +117,7 @@ function renewAll(
 function renew({ mint, author }: Making, operation: Operation, precursors: readonly OperationId[]): Prepared {
   for (const precursor of precursors) mint.observe(precursor);
   const renewed: Operation = { ...operation, id: mint.next() as OperationId, precursors, author };
-  const bytes = encodeOperation(renewed);
-  return { operation: renewed, bytes, digest: digestOf(bytes) };
+  return prepared(renewed);
 }
 
 function idsOf({ operations }: Pending): Set<OperationId> {

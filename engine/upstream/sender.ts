@@ -7,8 +7,9 @@
  *   - a session begins with the whole outbox: the authority knows by their ids which transactions it has already.
  */
 import type { TransactionId } from '../../storage/index.ts';
+import { sizeOf } from '../write/prepared.ts';
 import { MAX_IN_FLIGHT_BYTES, MAX_IN_FLIGHT_TRANSACTIONS } from './limits.ts';
-import { type Outbox, type Pending, sizeOf } from './outbox.ts';
+import type { Outbox, Pending } from './outbox.ts';
 import type { Request } from './stream.ts';
 
 type Waiting =

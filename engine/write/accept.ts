@@ -9,19 +9,15 @@
  */
 import { TendrilError } from '../../errors.ts';
 import {
-  digestOf,
   type Edit,
-  encodeOperation,
-  MAX_PRECURSORS,
   MAX_TRANSACTION_BYTES,
   MAX_TRANSACTION_OPERATIONS,
-  type OperationId,
   type Position,
-  SALT_BYTES,
   type TransactionId,
 } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Outcome } from './commit-queue.ts';
+import { makeOperation, narrow } from './prepared.ts';
 import { type Draft, tooManyBytes, tooManyOperations } from './write-set.ts';
 
 /**
@@ -68,32 +64,9 @@ function editsOf({ entry, before, existence, assignments }: Draft): readonly Edi
 }
 
 function prepare(core: Core, transaction: TransactionId, draft: Draft, edits: readonly Edit[]): readonly Prepared[] {
-  const prepared: Prepared[] = [];
-  let head = draft.before?.head ?? [];
-  while (head.length > MAX_PRECURSORS) {
-    const narrowing = make(core, transaction, draft, head.slice(0, MAX_PRECURSORS), []);
-    prepared.push(narrowing);
-    // The new id is the greatest: the head stays sorted.
-    head = [...head.slice(MAX_PRECURSORS), narrowing.operation.id];
-  }
-  prepared.push(make(core, transaction, draft, head, edits));
-  return prepared;
-}
-
-function make(
-  { mint, author, random }: Core,
-  transaction: TransactionId,
-  { entry, id: entity }: Draft,
-  precursors: readonly OperationId[],
-  edits: readonly Edit[],
-): Prepared {
-  for (const precursor of precursors) mint.observe(precursor);
-  const id = mint.next() as OperationId;
-  const salt = random.bytes(SALT_BYTES);
-  const collection = entry.collection.name;
-  const operation = { id, transaction, collection, entity, precursors, edits, author, salt };
-  const bytes = encodeOperation(operation);
-  return { operation, bytes, digest: digestOf(bytes) };
+  const subject = { transaction, collection: draft.entry.collection.name, entity: draft.id };
+  const { added, head } = narrow(core, subject, draft.before?.head ?? []);
+  return [...added, makeOperation(core, subject, head, edits)];
 }
 
 function checkUnmoved({ rows }: Core, { entry, id, before }: Draft, since: Position): void {

@@ -1,0 +1,71 @@
+/** Prepared operations: how they are made, and how those of one transaction go together. */
+import {
+  digestOf,
+  type EntityId,
+  encodeOperation,
+  MAX_PRECURSORS,
+  type Operation,
+  type OperationId,
+  SALT_BYTES,
+  type TransactionId,
+} from '../../storage/index.ts';
+import type { Core, Prepared } from '../core.ts';
+
+type Making = Pick<Core, 'mint' | 'author' | 'random'>;
+
+/** Whose operations are made, and as part of what. */
+export interface Subject {
+  readonly transaction: TransactionId;
+  readonly collection: string;
+  readonly entity: EntityId;
+}
+
+export function prepared(operation: Operation): Prepared {
+  const bytes = encodeOperation(operation);
+  return { operation, bytes, digest: digestOf(bytes) };
+}
+
+/** A new operation of this node's author, its id above those of its precursors. */
+export function makeOperation(
+  { mint, author, random }: Making,
+  { transaction, collection, entity }: Subject,
+  precursors: readonly OperationId[],
+  edits: Operation['edits'],
+): Prepared {
+  for (const precursor of precursors) mint.observe(precursor);
+  const id = mint.next() as OperationId;
+  return prepared({ id, transaction, collection, entity, precursors, edits, author, salt: random.bytes(SALT_BYTES) });
+}
+
+/** Operations without edits, eight tips to one, until at most MAX_PRECURSORS are left; and what is left. `head`: sorted. */
+export function narrow(
+  making: Making,
+  subject: Subject,
+  head: readonly OperationId[],
+): { readonly added: readonly Prepared[]; readonly head: readonly OperationId[] } {
+  const added: Prepared[] = [];
+  let left = head;
+  while (left.length > MAX_PRECURSORS) {
+    const merging = makeOperation(making, subject, left.slice(0, MAX_PRECURSORS), []);
+    added.push(merging);
+    // The new id is the greatest: the head stays sorted.
+    left = [...left.slice(MAX_PRECURSORS), merging.operation.id];
+  }
+  return { added, head: left };
+}
+
+/** Entity by entity, in the order in which each is first met, each with its operations in theirs. */
+export function byEntity(operations: readonly Prepared[]): Iterable<readonly Prepared[]> {
+  const groups = new Map<string, Prepared[]>();
+  for (const each of operations) {
+    const key = each.operation.entity + each.operation.collection;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [each]);
+    else group.push(each);
+  }
+  return groups.values();
+}
+
+export function sizeOf(operations: readonly Prepared[]): number {
+  return operations.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
