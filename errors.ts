@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'history-unavailable'
   | 'not-covered'
   | 'offline'
+  | 'outcome-unknown'
   | 'system-mismatch'
   | 'clock-drift'
   | 'policy-denied'

@@ -8,6 +8,7 @@ import { matcher } from './matcher.ts';
 import { memory } from './memory.ts';
 import { coldSync } from './net/cold-sync.ts';
 import { crowd } from './net/crowd.ts';
+import { crowd1000 } from './net/crowd-1000.ts';
 import { fanOut } from './net/fan-out.ts';
 import { relay } from './net/relay.ts';
 import { reopen } from './reopen.ts';
@@ -28,4 +29,5 @@ export const BENCHES: readonly Bench[] = [
   coldSync,
   fanOut,
   crowd,
+  crowd1000,
 ];

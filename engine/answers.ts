@@ -25,7 +25,7 @@ export function localAnswers({ core, reader, statements, transactor }: Parts): A
       const row = core.rows.read(name, id);
       return row === null || row.deleted !== null ? null : row.values;
     },
-    query: async (entry, text, parameters) => reader.rows(reader.select(entry, text, parameters)),
+    query: async (entry, text, parameters) => reader.rows(reader.selectHere(entry, text, parameters)),
     sql: async (text, parameters, options) => {
       const statement = statements.analyse(text);
       if (statement.kind === 'select') return statements.select(statement, parameters);

@@ -21,7 +21,10 @@ export interface CatalogEntry<C extends Collection = Collection> {
 }
 
 export interface Catalog {
+  /** Of the collections that the program passed. */
   readonly entries: readonly CatalogEntry[];
+  /** Of the node's own collections: never described, followed or found by name. See local-collection.ts. */
+  readonly local: readonly CatalogEntry[];
   /** @throws {TendrilError} `unknown-collection` for one this node was not opened with. */
   readonly entryOf: <C extends Collection>(collection: C) => CatalogEntry<C>;
   /** By its exact name; null if this node has none of that name. */
@@ -31,11 +34,13 @@ export interface Catalog {
 export function createCatalog(
   collections: readonly Collection[],
   descriptors: ReadonlyMap<string, Descriptor>,
+  local: readonly CatalogEntry[] = [],
 ): Catalog {
   const entries = collections.map((collection) => entryFor(collection, descriptors.get(collection.name)!));
   const byName = new Map(entries.map((entry) => [entry.collection.name, entry]));
   return {
     entries,
+    local,
     entryOf: <C extends Collection>(collection: C) => {
       const entry = byName.get(collection?.name);
       if (entry?.collection !== collection) throw unknownCollection(collection?.name);
@@ -54,7 +59,7 @@ export function unknownCollection(name: unknown): TendrilError {
   });
 }
 
-function entryFor<C extends Collection>(collection: C, descriptor: Descriptor): CatalogEntry<C> {
+export function entryFor<C extends Collection>(collection: C, descriptor: Descriptor): CatalogEntry<C> {
   const properties = Object.entries(collection.properties).map(([name, rule], index) => ({
     name,
     column: index + 1,

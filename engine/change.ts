@@ -8,6 +8,14 @@ export interface Change {
   readonly id: EntityId;
   readonly before: RawRow | null;
   readonly after: RawRow | null;
+  /** Absent where nothing written here of the row was, or is, unsettled: always on a durable node. */
+  readonly pending?: Pendency;
+}
+
+/** Whether a transaction of this node on a row was, and is, not settled. */
+export interface Pendency {
+  readonly before: boolean;
+  readonly after: boolean;
 }
 
 export interface Commit {
@@ -17,6 +25,8 @@ export interface Commit {
   readonly changes: readonly Change[];
   /** What followers are told: also what no query of this node can see. */
   readonly touched: readonly Touched[];
+  /** Living rows of which nothing but their pendency has changed: only selections that name `_pending` see a difference. */
+  readonly marks?: readonly Change[];
   /** Selections that this node holds up to another row from now on; a durable node holds all rows, and has none. */
   readonly bounds?: readonly Bound[];
 }
@@ -28,15 +38,21 @@ export interface Bound {
   readonly row: RawRow | null;
 }
 
+/** What followers are told of an operation. */
+export type TouchedOperation = Pick<Operation, 'id' | 'edits'>;
+
 /** One entity of a committed transaction, whole: alive or deleted, changed for a reader or not. */
 export interface Touched {
   readonly collection: string;
   readonly id: EntityId;
   /** Null if it was never seen here. */
   readonly before: StoredRow | null;
-  readonly after: StoredRow;
+  /** Null where a relay is not told of it any more; never on a durable node. */
+  readonly after: StoredRow | null;
   /** In the order applied. */
-  readonly operations: readonly Operation[];
+  readonly operations: readonly TouchedOperation[];
+  /** A relay was told the row, and not all that was done to it. */
+  readonly isWhole?: boolean;
 }
 
 /** How live queries read: committed rows, as they stand now or stood at `at` (an earlier position of the same group). */

@@ -6,13 +6,16 @@ import type { Covers } from './covers.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Random } from './ports/random.ts';
 import type { Scheduler } from './ports/scheduler.ts';
+import type { Staging } from './upstream/staging.ts';
 import type { Mint } from './write/mint.ts';
 
 export interface Core extends CoreBase {
   /** Counts the transactions applied to the tables, also those of a group that is not committed yet. */
   readonly position: () => Position;
   /** Applies one transaction that was made here. */
-  readonly application: (transaction: TransactionId) => Application;
+  readonly application: (transaction: TransactionId, staging?: Staging) => Application;
+  /** @throws {TendrilError} `offline`, if nothing can be written in this way now. Absent where nobody else settles. */
+  readonly checkOnline?: (staging: Staging) => void;
   readonly covers: Covers;
   /** Resolves when the authority has made the transaction durable; rejects with its refusal. */
   readonly settled: (transaction: TransactionId) => Promise<void>;

@@ -1,6 +1,13 @@
 /** History: the operations of one entity as a program reads them, in the order in which they arrived here. */
 import { cellOf } from '../query/index.ts';
-import { decodeCell, decodeLogged, type Edit, type EntityId, type LoggedOperation, timeOf } from '../storage/index.ts';
+import {
+  decodeCell,
+  decodeKeptOfLog,
+  type Edit,
+  type EntityId,
+  type LoggedOperation,
+  timeOf,
+} from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { Core } from './core.ts';
 
@@ -18,8 +25,8 @@ export interface HistoryEntry {
   /** When its author made it, by the author's clock. */
   readonly time: Date;
   readonly author: string;
-  /** None where it only narrowed a head. */
-  readonly edits: readonly HistoryEdit[];
+  /** None where it only narrowed a head; null where they were compacted away: nothing of them stands any more. */
+  readonly edits: readonly HistoryEdit[] | null;
   readonly precursors: readonly string[];
 }
 
@@ -28,14 +35,15 @@ export function readHistory({ log }: Core, entry: CatalogEntry, entity: EntityId
 }
 
 function historyEntry(entry: CatalogEntry, { position, bytes }: LoggedOperation): HistoryEntry {
-  const { id, transaction, author, edits, precursors } = decodeLogged(bytes);
+  const { operation, isSkeleton } = decodeKeptOfLog(bytes);
+  const { id, transaction, author, edits, precursors } = operation;
   return {
     id,
     transaction,
     position,
     time: new Date(timeOf(id)),
     author,
-    edits: edits.map((edit) => historyEdit(entry, edit)),
+    edits: isSkeleton ? null : edits.map((edit) => historyEdit(entry, edit)),
     precursors,
   };
 }

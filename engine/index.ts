@@ -1,10 +1,13 @@
 /** Engine: what is live. */
 
+export type { Compacted, CompactOptions } from './compact.ts';
 export type { Explanation } from './explain.ts';
 export type { HistoryEdit, HistoryEntry } from './history.ts';
 export type { IngestResult } from './ingest/ingest.ts';
 export type { ChangeSet } from './live/change-set.ts';
+export type { Progress } from './live/cover.ts';
 export type { LiveQuery, LiveStatus } from './live/live-query.ts';
+export type { QuarantinedTransaction } from './logs/absent.ts';
 export { type GetOptions, Node } from './node.ts';
 export type { NodeOptions } from './open-store.ts';
 export type { Clock } from './ports/clock.ts';
@@ -13,13 +16,20 @@ export type { Random } from './ports/random.ts';
 export { type Scheduler, systemScheduler } from './ports/scheduler.ts';
 export type { ReadOptions } from './read-options.ts';
 export type { FollowersReport, Report, UpstreamReport } from './report.ts';
+export type { Shelf } from './shelf.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
+export type { Refused, Tried } from './upstream/refused.ts';
+export type { Outcomes } from './upstream/settlements.ts';
+export type { Staging } from './upstream/staging.ts';
 export type {
   AnswerColumn,
+  Basis,
   Described,
   Edge,
   FeedSession,
   Greeting,
+  Had,
+  LoggedTransaction,
   Part,
   Peer,
   Receiver,

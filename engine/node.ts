@@ -13,6 +13,7 @@ import {
   type RowOf,
 } from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
+import type { Compacted, CompactOptions } from './compact.ts';
 import { type Explanation, explainStatement } from './explain.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
 import type { IngestResult } from './ingest/ingest.ts';
@@ -21,8 +22,11 @@ import { type DurableParts, openDurable } from './open-durable.ts';
 import { invalidOption, type NodeOptions } from './open-store.ts';
 import type { ReadOptions } from './read-options.ts';
 import { makeReport, type Report } from './report.ts';
+import { createShelf, type Shelf } from './shelf.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
 import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';
+import type { Outcomes } from './upstream/settlements.ts';
+import { flushHeld } from './upstream/staging.ts';
 import type { FeedSession, Peer } from './upstream/stream.ts';
 import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
@@ -38,22 +42,28 @@ export const MAX_OPERATIONS_READ = 10_000;
 type NodeParts = DurableParts | EphemeralParts;
 
 export class Node {
+  /** The transactions made here that were refused, until they are retried or discarded; none on a durable node. */
+  readonly refused: Shelf;
   readonly #parts: NodeParts;
   #closing: Promise<void> | null = null;
 
   private constructor(parts: NodeParts) {
     this.#parts = parts;
+    this.refused = createShelf(parts, parts.role === 'durable' ? null : parts.replica, () => {
+      if (this.#closing !== null) throw closed();
+    });
   }
 
   /**
-   * Opens a node: an ephemeral one of the `upstream` if that is given, else a durable one, in memory unless `storage`
-   * says otherwise. An ephemeral node opens whether its upstream can be reached or not.
+   * Opens a node: an ephemeral one of the `upstream` if that is given and `role` does not say `durable`, else a durable
+   * one, in memory unless `storage` says otherwise. It opens whether its upstream can be reached or not.
    *
    * @throws {TendrilError} `invalid-option`, `invalid-schema`, `schema-mismatch`, and `storage-*` for the file.
    */
   static async open(options: NodeOptions): Promise<Node> {
-    const { upstream } = options;
-    return new Node(await (upstream === undefined ? openDurable(options) : openEphemeral(options, upstream)));
+    const { role, upstream } = options;
+    const isDurable = upstream === undefined || role === 'durable';
+    return new Node(await (isDurable ? openDurable(options) : openEphemeral(options, upstream)));
   }
 
   /** `durable`: it keeps every operation, and others can follow it. */
@@ -147,7 +157,7 @@ export class Node {
       const prepared = prepareStatement(asked, text as SqlParameters | undefined);
       return explainStatement(prepared, 0, (sql) => core.driver.all(sql, prepared.values));
     }
-    return reader.explain(reader.select(core.catalog.entryOf(asked), (text ?? '') as string | Where, parameters));
+    return reader.explain(reader.selectHere(core.catalog.entryOf(asked), (text ?? '') as string | Where, parameters));
   }
 
   /** The operations of one entity, in the order in which they arrived here. */
@@ -188,13 +198,13 @@ export class Node {
   }
 
   /**
-   * Opens a session for somebody who follows this node, which must be durable. For `net/`, which speaks with the peer.
+   * Opens a session for somebody who follows this node. For `net/`, which speaks with the peer.
    *
    * @internal
    */
   follow(peer: Peer): FeedSession {
     if (this.#closing !== null) throw closed();
-    return this.#durable('serving others').feed.open(peer);
+    return this.#parts.role === 'durable' ? this.#parts.feed.open(peer) : this.#parts.followers.open(peer);
   }
 
   report(): Report {
@@ -215,8 +225,35 @@ export class Node {
    */
   async reconnect(): Promise<void> {
     if (this.#closing !== null) throw closed();
-    if (this.#parts.role === 'durable') throw withoutUpstream();
-    return this.#parts.replica.connection.connect();
+    const { connection } = (this.#parts.role === 'durable' ? this.#parts.follower : this.#parts.replica) ?? {};
+    if (connection === undefined) throw withoutUpstream();
+    return connection.connect();
+  }
+
+  /**
+   * Takes out of the log what it no longer needs: how to undo old operations, and what they wrote, of those that nothing
+   * of the rows comes from any more. Rows, ids and the log's chain stay; `history` shows such an operation with `edits`
+   * null, and rows as they stood before the floor cannot be asked for. Not further than the nodes need that follow this
+   * one, or did within 30 days. Runs in turns of at most 1,000 operations; one that was interrupted goes on when it is
+   * called again. The file does not become smaller: what is free in it is used again.
+   *
+   * @throws {TendrilError} `history-unavailable` on an ephemeral node; `storage-failed`, `invalid-option`, `closed`.
+   */
+  async compact(options: CompactOptions = {}): Promise<Compacted> {
+    if (this.#closing !== null) throw closed();
+    return this.#durable('compaction').compact(options);
+  }
+
+  /**
+   * Offers all that was written with staging `hold`, in the order in which it was written. Resolves when each has its
+   * outcome, with how many were applied and refused; while there is no session that waits for one.
+   */
+  async flush(): Promise<Outcomes> {
+    if (this.#closing !== null) throw closed();
+    if (this.#parts.role === 'durable') return { applied: 0, refused: 0 };
+    const { queue, replica } = this.#parts;
+    const { journal, outbox, sender, settlements } = replica;
+    return flushHeld({ queue, journal, outbox, sender, settlements });
   }
 
   /** Commits what was asked for before, ends what is open, and gives the storage back. May be called again. */
@@ -228,12 +265,14 @@ export class Node {
   async #close(): Promise<void> {
     const { core, queue, transactor, reactor } = this.#parts;
     transactor.close(closed());
-    if (this.#parts.role === 'durable') this.#parts.feed.end(closed());
+    const followers = this.#parts.role === 'durable' ? this.#parts.feed : this.#parts.followers;
+    followers.end(closed());
     if (this.#parts.role === 'durable') await this.#parts.ingester.settled();
     await queue.drained();
+    if (this.#parts.role === 'durable') await this.#parts.follower?.close(closed());
     if (this.#parts.role === 'ephemeral') await this.#parts.replica.close(closed());
     await queue.drained();
-    if (this.#parts.role === 'durable') this.#parts.feed.close();
+    followers.close();
     reactor.close();
     core.driver.close();
   }
@@ -288,7 +327,7 @@ function withoutUpstream(): TendrilError {
   return new TendrilError({
     code: 'invalid-option',
     problem: 'A durable node has no upstream to reconnect to.',
-    remedy: 'Open the node with `upstream` to make it an ephemeral one.',
+    remedy: 'Open the node with `upstream`.',
   });
 }
 

@@ -8,6 +8,7 @@ import type { LiveQuery } from './live/live-query.ts';
 import { createReactor, type LiveCollection, type Reactor } from './live/reactor.ts';
 import { createPrepareStatement, type PrepareStatement } from './live/statement-live.ts';
 import { createReader, type Reader } from './reader.ts';
+import type { Staging } from './upstream/staging.ts';
 import {
   type CommitQueue,
   type CommitQueueParts,
@@ -40,9 +41,11 @@ export interface Wiring extends Pick<CommitQueueParts, 'mark' | 'rewind'> {
   /** Told of each group after its COMMIT, before live queries are. */
   readonly committed: (commits: readonly Commit[]) => void;
   readonly onError: (error: unknown) => void;
+  /** Where a transaction says nothing. */
+  readonly staging?: Staging | undefined;
 }
 
-export function assemble(core: Core, { mark, rewind, boundOf, committed, onError }: Wiring): Parts {
+export function assemble(core: Core, { mark, rewind, boundOf, committed, onError, staging }: Wiring): Parts {
   const { driver, scheduler, catalog } = core;
   let position = core.position();
   const queue = createCommitQueue({
@@ -69,7 +72,7 @@ export function assemble(core: Core, { mark, rewind, boundOf, committed, onError
     queue,
     reader,
     statements,
-    transactor: createTransactor(core, queue, transactions),
+    transactor: createTransactor(core, queue, transactions, staging),
     source,
     reactor,
     live: createLive(reactor, reader, catalog),
@@ -77,10 +80,10 @@ export function assemble(core: Core, { mark, rewind, boundOf, committed, onError
   };
 }
 
-function createLive(reactor: Reactor, reader: Reader, { entries }: Catalog): Parts['live'] {
+function createLive(reactor: Reactor, reader: Reader, { entries, local }: Catalog): Parts['live'] {
   const collections = new Map<CatalogEntry, LiveCollection<unknown>>(
-    entries.map((entry) => {
-      const select: Selector = (text, parameters) => reader.select(entry, text, parameters);
+    [...entries, ...local].map((entry) => {
+      const select: Selector = (text, parameters) => reader.selectHere(entry, text, parameters);
       return [entry, { table: entry.descriptor.table, decode: entry.decode, select }];
     }),
   );

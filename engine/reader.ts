@@ -8,24 +8,31 @@ import {
   type Selector,
   type Shape,
   type SqlParameters,
+  sourceOf,
   type Where,
 } from '../query/index.ts';
 import type { Collection, RowOf, SqliteDriver } from '../storage/index.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import { type Explanation, explainSelection } from './explain.ts';
+import { createPendingSelector } from './pending-column.ts';
 
 export interface Reader {
   /** @throws {TendrilError} what a selector throws: `query-syntax`, `unknown-property`, ... */
   readonly select: (entry: CatalogEntry, text: string | Where, parameters?: SqlParameters) => Selection;
+  /** The same of a selection that nobody but this node answers, from what it holds: it may name `_pending`. */
+  readonly selectHere: (entry: CatalogEntry, text: string | Where, parameters?: SqlParameters) => Selection;
   /** The rows that a selection has now, undecoded. */
   readonly rows: (selection: Selection) => readonly RawRow[];
   readonly explain: (selection: Selection) => Explanation;
 }
 
 export function createReader(driver: SqliteDriver, catalog: Catalog): Reader {
+  const entries = [...catalog.entries, ...catalog.local];
   const selectors = new Map<CatalogEntry, Selector>(
-    catalog.entries.map((entry) => [entry, createSelector(entry.descriptor.table, driver.all)]),
+    entries.map((entry) => [entry, createSelector(entry.descriptor.table, driver.all)]),
   );
+  const select: Reader['select'] = (entry, text, parameters) => selectors.get(entry)!(text, parameters);
+  const selectPending = createPendingSelector(driver.all);
   /** One text for each shape. */
   const texts = new WeakMap<Shape, string>();
   const sqlOf = ({ shape }: Selection): string => {
@@ -34,7 +41,8 @@ export function createReader(driver: SqliteDriver, catalog: Catalog): Reader {
     return text;
   };
   return {
-    select: (entry, text, parameters) => selectors.get(entry)!(text, parameters),
+    select,
+    selectHere: (entry, text, parameters) => selectPending(entry, text, parameters) ?? select(entry, text, parameters),
     rows: (selection) => driver.all(sqlOf(selection), exactValues(selection)),
     explain: (selection) =>
       explainSelection(selection, 0, sqlOf(selection), (sql) => driver.all(sql, exactValues(selection))),
@@ -48,7 +56,7 @@ export function selectionSql({ tree, sql }: Shape): string {
   // SQLite has no OFFSET without LIMIT.
   const limit = sql.limit === null ? (sql.offset === null ? '' : ' LIMIT -1') : ` LIMIT ${sql.limit}`;
   const offset = sql.offset === null ? '' : ` OFFSET ${sql.offset}`;
-  return `SELECT ${columns} FROM ${quoteName(tree.table.name)}${where} ORDER BY ${sql.orderBy}${limit}${offset}`;
+  return `SELECT ${columns} FROM ${sourceOf(tree.table)}${where} ORDER BY ${sql.orderBy}${limit}${offset}`;
 }
 
 /** Decoded, as a program reads them. */

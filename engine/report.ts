@@ -1,7 +1,17 @@
 /** Report: what a node is and how it does, for people and for monitoring. */
-import { type NodeId, type SqliteDriver, type StorageKind, type SystemId, timeOf } from '../storage/index.ts';
+import {
+  type Cursor,
+  type NodeId,
+  type SqliteDriver,
+  type StorageKind,
+  type SystemId,
+  timeOf,
+} from '../storage/index.ts';
+import type { FeedReport } from './feed/feed.ts';
+import type { QuarantinedTransaction } from './logs/absent.ts';
 import type { DurableParts } from './open-durable.ts';
 import type { EphemeralParts } from './upstream/open-ephemeral.ts';
+import type { Quarantined } from './upstream/quarantine.ts';
 
 export interface Report {
   readonly role: 'durable' | 'ephemeral';
@@ -26,10 +36,14 @@ export interface Report {
   readonly openTransactions: number;
   /** By how much the time of the newest operation is ahead of this node's clock; 0 if it is not. */
   readonly logAheadMs: number;
-  /** Who follows this node; null on an ephemeral one. */
+  /** Transactions made here that were refused and lie on the shelf. */
+  readonly refused: { readonly transactions: number; readonly bytes: number };
+  /** Who follows this node; null on an ephemeral one that nobody has followed yet. */
   readonly followers: FollowersReport | null;
-  /** Null on a durable node. */
+  /** Null on a durable node without one. */
   readonly upstream: UpstreamReport | null;
+  /** What the upstream of a durable node has told and this one could not take, yet. */
+  readonly quarantine: readonly QuarantinedTransaction[];
 }
 
 export interface FollowersReport {
@@ -40,6 +54,8 @@ export interface FollowersReport {
   readonly hydrating: number;
   /** Transactions that they uploaded and that wait to be judged. */
   readonly waitingUploads: number;
+  /** Rows that could not be read for them since this node was opened; each was told to be so. */
+  readonly unreadable: number;
 }
 
 export interface UpstreamReport {
@@ -50,8 +66,17 @@ export interface UpstreamReport {
   readonly error: unknown;
   /** The upstream's own id, while connected. */
   readonly node: NodeId | null;
-  /** Transactions made here that wait for their outcome. */
-  readonly outbox: { readonly transactions: number; readonly bytes: number };
+  /**
+   * How the last session began: with only what changed since the one before (`resumed`), or with everything compared or
+   * told again (`anew`), because the upstream's log is another than before, or what came since is not kept. Null: none yet.
+   */
+  readonly began: 'first' | 'resumed' | 'anew' | null;
+  /** Where in the upstream's log what is held here stands. */
+  readonly cursor: Cursor | null;
+  /** Rows that could not be read, and are left out until they can be. */
+  readonly quarantined: readonly Quarantined[];
+  /** Transactions made here that wait for their outcome; of these, `held` are not offered before `flush`. */
+  readonly outbox: { readonly transactions: number; readonly bytes: number; readonly held: number };
   /** Selections followed, and ids. */
   readonly following: { readonly selections: number; readonly ids: number };
 }
@@ -72,25 +97,39 @@ export function makeReport(parts: DurableParts | EphemeralParts): Report {
     openTransactions: transactor.open(),
     driver: { name, kind, version },
     logAheadMs: greatest === null ? 0 : Math.max(0, timeOf(greatest) - clock.now()),
-    followers: role === 'durable' ? followersReport(parts) : null,
-    upstream: role === 'durable' ? null : upstreamReport(parts),
+    refused: role === 'durable' ? { transactions: 0, bytes: 0 } : parts.replica.shelf.report(),
+    followers: followersReport(role === 'durable' ? parts.feed.report() : parts.followers.report()),
+    upstream: role === 'durable' ? logReport(parts) : upstreamReport(parts),
+    quarantine: role === 'durable' ? (parts.follower?.report().quarantine ?? []) : [],
   };
 }
 
-function followersReport({ feed }: DurableParts): FollowersReport {
-  const { sessions, selections, hydrating, waitingUploads } = feed.report();
-  return { sessions, selections: selections.distinct, hydrating, waitingUploads };
+function followersReport(report: FeedReport | null): FollowersReport | null {
+  if (report === null) return null;
+  const { sessions, selections, hydrating, waitingUploads, work } = report;
+  return { sessions, selections: selections.distinct, hydrating, waitingUploads, unreadable: work.unreadable };
+}
+
+/** A durable node follows no selections: it is told everything. */
+function logReport({ follower }: DurableParts): UpstreamReport | null {
+  if (follower === null) return null;
+  const { name, state, error, node, began, cursor, untold, untoldBytes } = follower.report();
+  const outbox = { transactions: untold, bytes: untoldBytes, held: 0 };
+  return { name, state, error, node, began, cursor, quarantined: [], outbox, following: { selections: 0, ids: 0 } };
 }
 
 function upstreamReport({ upstream, replica }: EphemeralParts): UpstreamReport {
-  const { connection, outbox, following, heldIds } = replica;
+  const { connection, outbox, following, heldIds, standing, quarantine } = replica;
   const { online, error } = connection.state();
   return {
     name: upstream.name,
     state: connection.peer !== null ? 'connected' : online ? 'connecting' : 'offline',
     error,
     node: connection.peer,
-    outbox: { transactions: outbox.size, bytes: outbox.bytes },
+    began: standing.began,
+    cursor: standing.kept,
+    quarantined: quarantine.all(),
+    outbox: { transactions: outbox.size, bytes: outbox.bytes, held: outbox.held },
     following: { selections: following.size, ids: heldIds.size },
   };
 }

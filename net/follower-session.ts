@@ -10,6 +10,7 @@ import {
   broken,
   cutOff,
   end,
+  LISTENING,
   listenOn,
   over,
   premature,
@@ -20,7 +21,7 @@ import {
 } from './transitions.ts';
 
 export type FollowerPhase = Exclude<Phase, 'judging'>;
-export type FollowerEvent = Exclude<EventKind, 'admitted' | 'rejected'>;
+export type FollowerEvent = Exclude<EventKind, 'admitted' | 'rejected' | 'paused' | 'resumed'>;
 
 const leave = ({ error }: { readonly error: Parameters<typeof end>[0] | null }) =>
   end(error ?? ended('The session was closed here.'));
@@ -51,7 +52,7 @@ const rules: Rules<FollowerPhase, FollowerEvent, Said> = {
     heard: stay,
     hello: violated,
     welcome: (_, { kind: _kind, ...welcome }) =>
-      become({ phase: 'open', pinged: false }, { kind: 'arm', ms: PING_AFTER_MS }, { kind: 'welcomed', welcome }),
+      become(LISTENING, { kind: 'arm', ms: PING_AFTER_MS }, { kind: 'welcomed', welcome }),
     refuse: (_, { error }) => end(error, true),
     bye: (_, event) => dismissed(event),
     ping: violated,

@@ -25,6 +25,12 @@ export const LOW_WATER_BYTES = 256 * 1_024;
 export const PULL_BYTES = 64 * 1_024;
 /** Bytes beyond which a link is given no other frame until it has drained: what can still be dropped stays here. */
 export const LINK_QUEUE_BYTES = 1_024 * 1_024;
+/** Bytes of frames that one turn takes from one link; the rest is left to the next. Those of the largest frame. */
+export const MAX_TURN_BYTES = 1_024 * 1_024;
+/** Bytes of frames kept of a link that is paused: of one that cannot wait, or of what was on its way. */
+export const MAX_PAUSED_BYTES = 16 * 1_024 * 1_024;
+/** How long this side may take nothing, before it ends the session. A multiple of PING_AFTER_MS. */
+export const MAX_PAUSE_MS = 120_000;
 
 /** Followers of one server at a time. */
 export const MAX_SESSIONS = 10_000;

@@ -25,6 +25,12 @@ export interface Link {
   readonly send: (frame: Uint8Array) => void;
   /** Bytes given to `send` and not yet taken over by the system or the other side. */
   readonly queued: () => number;
+  /**
+   * Nothing more is to be read until `resume`, so that the other side's `queued` grows. A few frames may come nevertheless.
+   * A link that cannot wait has neither; what comes then is kept, within limits. Both do nothing when repeated.
+   */
+  readonly pause?: () => void;
+  readonly resume?: () => void;
   /** Closes at once; what is still queued may be lost. Does nothing when the link is closed. */
   readonly close: (reason: string) => void;
 }

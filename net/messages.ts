@@ -6,12 +6,15 @@
  */
 import type { Request, Said, Welcome } from '../engine/index.ts';
 import type { TendrilError } from '../errors.ts';
-import type { NodeId, SystemId } from '../storage/index.ts';
+import type { Cursor, NodeId, SystemId } from '../storage/index.ts';
 
 /** Fixes the kinds of message, their fields and the order of those. Another number is another language. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
-/** First from the follower. Its shape is the same in every version of the protocol, so that versions can be compared. */
+/** Of a hello's fields, those that are the same in every version of the protocol, so that versions can be compared. */
+export const HELLO_SHARED_FIELDS = 5;
+
+/** First from the follower. Its first HELLO_SHARED_FIELDS fields are the same in every version; of another's no more is read. */
 export interface Hello {
   readonly kind: 'hello';
   readonly protocol: number;
@@ -21,6 +24,8 @@ export interface Hello {
   readonly system: SystemId | null;
   /** What `authenticate` is asked about; null if it has none. */
   readonly credential: string | null;
+  /** See `Greeting.cursor`. Null of another version's. */
+  readonly cursor: Cursor | null;
 }
 
 /** The authority's answer to a `hello` it lets in. */

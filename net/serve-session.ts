@@ -3,6 +3,7 @@
  *
  * Invariants
  *   - the feed hears of a follower only after it was let in, and is closed as its session ends, whoever ends it;
+ *   - once the feed takes no more, nothing more is read of this follower until it does;
  *   - steps are said as they come; chunks and answers only while less than LOW_WATER_BYTES wait, a turn for everyone between.
  */
 import type { FeedSession, Peer, Request } from '../engine/index.ts';
@@ -27,6 +28,8 @@ export interface Authority {
 export interface Context {
   /** Stands as author in every operation that the session uploads. */
   readonly actor: string;
+  /** It may upload what others wrote, and is told who: a relay. */
+  readonly relays?: boolean;
 }
 
 /** Decides on a hello: who it is; null, or a thrown TendrilError, for somebody who is not let in, for good. */
@@ -41,6 +44,9 @@ export class ServeSession {
   #feed: FeedSession | null = null;
   #hasMore = false;
   #isPulling = false;
+  /** Come, and not yet taken by the feed: which said that it takes no more for now. */
+  #untaken: Request[] = [];
+  #isPaused = false;
 
   /** `ended`: told why it ends; `gone`: its link is closed. Each once. */
   constructor(
@@ -83,14 +89,14 @@ export class ServeSession {
   #decide(hello: Hello): void {
     try {
       const verdict = this.#judge(hello);
-      if (!(verdict instanceof Promise)) this.#admit(verdict);
-      else void verdict.then((context) => this.#admit(context)).catch((error) => this.#reject(error));
+      if (!(verdict instanceof Promise)) this.#admit(hello, verdict);
+      else void verdict.then((context) => this.#admit(hello, context)).catch((error) => this.#reject(error));
     } catch (error) {
       this.#reject(error);
     }
   }
 
-  #admit(context: Context | null): void {
+  #admit(hello: Hello, context: Context | null): void {
     if (this.#run.phase !== 'judging') return;
     if (context === null) {
       this.#run.happen({ kind: 'rejected', error: denied(), final: true });
@@ -99,11 +105,14 @@ export class ServeSession {
     checkActor(context);
     const peer: Peer = {
       author: context.actor,
+      relays: context.relays === true,
+      greeting: { node: hello.node, cursor: hello.cursor },
       say: (said) => this.#run.say(said),
       hasMore: () => {
         this.#hasMore = true;
         this.#pullLater();
       },
+      hasRoom: () => this.#takeLater(),
     };
     this.#run.attempt(() => {
       this.#feed = this.#authority.follow(peer);
@@ -125,12 +134,37 @@ export class ServeSession {
   }
 
   #deliver(requests: readonly Request[]): void {
-    for (const request of requests) this.#feed?.take(request);
+    if (this.#isPaused) this.#untaken.push(...requests);
+    else this.#take(requests);
+  }
+
+  #take(requests: readonly Request[]): void {
+    for (const [index, request] of requests.entries()) {
+      if (this.#feed === null) return;
+      if (this.#feed.take(request)) continue;
+      this.#isPaused = true;
+      this.#untaken = requests.slice(index + 1);
+      this.#run.pause();
+      return;
+    }
+  }
+
+  /** Not at once: the feed may be in the middle of something. */
+  #takeLater(): void {
+    this.#ground.scheduler.next(() => {
+      if (!this.#isPaused || this.#feed === null) return;
+      this.#isPaused = false;
+      const untaken = this.#untaken;
+      this.#untaken = [];
+      this.#run.attempt(() => this.#take(untaken));
+      if (!this.#isPaused) this.#run.resume();
+    });
   }
 
   #end(reason: TendrilError): void {
     const feed = this.#feed;
     this.#feed = null;
+    this.#untaken = [];
     feed?.close();
     this.#ended(reason);
   }

@@ -69,7 +69,6 @@ export class Serving {
 
   /** @throws {TendrilError} `invalid-option` */
   constructor(authority: Authority, { limits = {}, onError = console.error, ports = {} }: ServingOptions) {
-    if (authority.role !== 'durable') throw notDurable();
     this.#authority = authority;
     this.#maxSessions = checkedLimit('limits.sessions', limits.sessions ?? MAX_SESSIONS);
     this.#codec = createCodec();
@@ -143,15 +142,6 @@ export class Serving {
   }
 }
 
-function notDurable(): TendrilError {
-  return new TendrilError({
-    code: 'invalid-option',
-    problem: 'Only a durable node can be served.',
-    remedy: 'Serve the durable node that this one follows, or open it without `upstream`.',
-    facts: { option: 'authority' },
-  });
-}
-
 /** @throws {TendrilError} `invalid-option` where it was not said who is let in. */
 export function judgeFor<Asked extends readonly unknown[]>({
   access,
@@ -164,7 +154,7 @@ export function judgeFor<Asked extends readonly unknown[]>({
   }
   if (access === 'open' && authenticate === undefined)
     return () =>
-      ({ author }) => ({ actor: author });
+      ({ author }) => ({ actor: author, relays: true });
   throw new TendrilError({
     code: 'invalid-option',
     problem: 'It was not said who is let in.',

@@ -49,6 +49,15 @@ export function tooSlow(limit: number): TendrilError {
   });
 }
 
+export function tooFarAhead(limit: number): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `More than ${limit} bytes came while nothing could be taken; they were dropped.`,
+    remedy: 'Send less before it is answered, or use a link that can be paused.',
+    facts: { limit },
+  });
+}
+
 export function tooMuchUngreeted(limit: number): TendrilError {
   return new TendrilError({
     code: 'limit-exceeded',

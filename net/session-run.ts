@@ -10,7 +10,8 @@ import type { Scheduler, Welcome } from '../engine/index.ts';
 import { TendrilError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { createFrameReader, type FrameWriter, MAX_FRAME_BYTES, MAX_GREETING_FRAME_BYTES } from './frames.ts';
-import { MAX_OPENING_MS } from './limits.ts';
+import { Inbound } from './inbound.ts';
+import { MAX_OPENING_MS, MAX_PAUSED_BYTES } from './limits.ts';
 import type { Connector, Link } from './link.ts';
 import type { Hello, Message } from './messages.ts';
 import { Outbound } from './outbound.ts';
@@ -23,7 +24,7 @@ import {
   stepFrame,
   type Transition,
 } from './session.ts';
-import { offline, tooSlow } from './session-errors.ts';
+import { offline, tooFarAhead, tooSlow } from './session-errors.ts';
 import type { Traffic } from './traffic.ts';
 import type { AtTurnEnd } from './turn-end.ts';
 
@@ -61,6 +62,7 @@ export class SessionRun<Taken> {
   readonly #ground: SessionGround;
   readonly #name: string;
   readonly #outbound: Outbound;
+  readonly #inbound: Inbound;
   readonly #read = createFrameReader({
     limit: () => (this.#state.phase === 'open' ? MAX_FRAME_BYTES : MAX_GREETING_FRAME_BYTES),
   });
@@ -82,6 +84,13 @@ export class SessionRun<Taken> {
       link: () => this.#link,
       progress: this.#progress,
       failed: (error) => this.happenSoon({ kind: 'lost', error: offline(`The link to ${this.#name} failed.`, error) }),
+    });
+    this.#inbound = new Inbound({
+      scheduler: ground.scheduler,
+      link: () => this.#link,
+      take: (frame) => this.#frame(frame),
+      closed: (reason) => this.happen({ kind: 'lost', error: this.#lost(reason) }),
+      overflow: () => this.happen({ kind: 'broken', error: tooFarAhead(MAX_PAUSED_BYTES) }),
     });
     this.#arm(MAX_OPENING_MS);
     this.#connect(connector);
@@ -115,15 +124,27 @@ export class SessionRun<Taken> {
     this.#ground.scheduler.soon(() => this.happen(event));
   }
 
+  /** Nothing more is read of the other side. */
+  pause(): void {
+    this.#inbound.pause();
+    this.happen({ kind: 'paused' });
+  }
+
+  /** All is read again, from the next turn on. */
+  resume(): void {
+    this.#inbound.resume();
+    this.happen({ kind: 'resumed' });
+  }
+
   #connect(connector: Connector): void {
     const { scheduler } = this.#ground;
     try {
       this.#link = connector.connect(
         {
           opened: () => this.happen({ kind: 'opened' }),
-          frame: (bytes) => this.#frame(bytes),
+          frame: this.#inbound.frame,
           drained: this.#outbound.pump,
-          closed: (reason) => this.happen({ kind: 'lost', error: this.#lost(reason) }),
+          closed: this.#inbound.closed,
         },
         scheduler,
       );
@@ -183,6 +204,7 @@ export class SessionRun<Taken> {
         return;
       case 'close':
         this.#disarm();
+        this.#inbound.drop();
         this.#link.close(effect.reason);
         this.attempt(() => this.#role.gone());
         return;

@@ -17,8 +17,11 @@ export type SessionState =
   | { readonly phase: 'greeting' }
   /** The authority alone: the hello is being judged. */
   | { readonly phase: 'judging'; readonly hello: Hello }
-  /** `pinged`: nothing was heard since a ping was sent. */
-  | { readonly phase: 'open'; readonly pinged: boolean }
+  /**
+   * `pinged`: nothing was heard since a ping was sent. `pausedMs`: nothing is read, since so long, to the last ping; null
+   * while all is read. Then silence says nothing: it is this side's own.
+   */
+  | { readonly phase: 'open'; readonly pinged: boolean; readonly pausedMs: number | null }
   /** What was said leaves; nothing is taken any more. `reason`: to be told at the end; null when it was told. */
   | { readonly phase: 'closing'; readonly reason: TendrilError | null }
   | { readonly phase: 'closed' };
@@ -41,6 +44,9 @@ export type SessionEvent =
   /** The authority alone: what was decided of the hello. */
   | { readonly kind: 'admitted'; readonly welcome: Welcome }
   | { readonly kind: 'rejected'; readonly error: TendrilError; readonly final: boolean }
+  /** The authority alone: it takes nothing, until `resumed`. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'resumed' }
   /** The deadline that was armed last has passed. */
   | { readonly kind: 'timeout' }
   /** What came cannot be read, or cannot be taken. */
@@ -146,6 +152,8 @@ export function eventOf(message: Message): SessionEvent {
     case 'release':
     case 'upload':
     case 'ask':
+    case 'log':
+    case 'offer':
       return { kind: 'request', request: message };
     case 'described':
     case 'chunk':
@@ -158,6 +166,13 @@ export function eventOf(message: Message): SessionEvent {
     case 'rebase':
     case 'answer':
     case 'unanswered':
+    case 'at':
+    case 'unreadable':
+    case 'logged':
+    case 'taken':
+    case 'pending':
+    case 'withdrawn':
+    case 'linked':
       return { kind: 'said', said: message };
   }
 }

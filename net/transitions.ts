@@ -1,10 +1,15 @@
 /** Transitions that both roles' tables are made of. */
 import type { TendrilError } from '../errors.ts';
-import { MAX_CLOSE_MS, MAX_IDLE_MS, PING_AFTER_MS } from './limits.ts';
+import { MAX_CLOSE_MS, MAX_IDLE_MS, MAX_PAUSE_MS, PING_AFTER_MS } from './limits.ts';
 import type { Effect, SessionState, Transition } from './session.ts';
 import { offline, outOfPlace } from './session-errors.ts';
 
 const NOTHING: readonly never[] = [];
+
+type Open = Extract<SessionState, { readonly phase: 'open' }>;
+
+/** An open session as it begins: all is read, and the silence measured. */
+export const LISTENING: Open = { phase: 'open', pinged: false, pausedMs: null };
 
 /** Another session would meet the same. What a server is short of, or a link that broke, may pass. */
 export function isFinal({ code }: TendrilError): boolean {
@@ -64,16 +69,39 @@ export function over(_state: SessionState, event: { readonly error: TendrilError
 }
 
 /** Something was heard in `open`: the silence is measured anew. */
-export function listenOn(): Transition<never> {
-  return become({ phase: 'open', pinged: false }, { kind: 'arm', ms: PING_AFTER_MS });
+export function listenOn(state: Open): Transition<never> {
+  return become({ ...state, pinged: false }, { kind: 'arm', ms: PING_AFTER_MS });
 }
 
-export function silent({ pinged }: { readonly pinged: boolean }): Transition<never> {
+export function pause(state: Open): Transition<never> {
+  if (state.pausedMs !== null) return stay(state);
+  return become({ ...LISTENING, pausedMs: 0 }, { kind: 'arm', ms: PING_AFTER_MS });
+}
+
+export function resume(state: Open): Transition<never> {
+  if (state.pausedMs === null) return stay(state);
+  return become(LISTENING, { kind: 'arm', ms: PING_AFTER_MS });
+}
+
+export function silent({ pinged, pausedMs }: Open): Transition<never> {
+  if (pausedMs !== null) return stillPaused(pausedMs + PING_AFTER_MS);
   if (pinged) return end(offline(`Nothing was heard for ${MAX_IDLE_MS / 1_000} s.`));
   return become(
-    { phase: 'open', pinged: true },
+    { ...LISTENING, pinged: true },
     { kind: 'send', message: { kind: 'ping' } },
     { kind: 'arm', ms: MAX_IDLE_MS - PING_AFTER_MS },
+  );
+}
+
+/** What the other side says is not heard now, but it is to hear that somebody is here. */
+function stillPaused(pausedMs: number): Transition<never> {
+  if (pausedMs >= MAX_PAUSE_MS) {
+    return quit(offline(`The server could not take what was sent for ${MAX_PAUSE_MS / 1_000} s.`));
+  }
+  return become(
+    { ...LISTENING, pausedMs },
+    { kind: 'send', message: { kind: 'ping' } },
+    { kind: 'arm', ms: PING_AFTER_MS },
   );
 }
 

@@ -17,6 +17,8 @@ export interface Column {
 /** `columns[0]` is always the id: text, never null. Names are unique under ASCII case folding. */
 export interface Table {
   readonly name: string;
+  /** What SQL reads it from, a subquery in parentheses; where it is absent, the table or view of its name. */
+  readonly source?: string;
   readonly columns: readonly Column[];
 }
 

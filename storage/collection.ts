@@ -73,6 +73,14 @@ export function collection<const Defined extends Properties>(
   });
 }
 
+/** A collection of the engine's own, which no node is told of: its name is one that no program can give. */
+export function localCollection<const Defined extends Properties>(
+  name: `tendril_${string}`,
+  properties: Defined,
+): Collection<Defined> {
+  return Object.freeze({ name, properties: Object.freeze(properties), indexes: [], table: tableOf(name, properties) });
+}
+
 function tableOf(name: string, properties: Properties): Table {
   const columns: Column[] = [{ name: 'id', type: 'text', index: 0, json: false }];
   for (const [property, { type }] of Object.entries(properties)) {

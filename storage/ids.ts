@@ -56,6 +56,13 @@ export function timeOf(id: AnyId): number {
   return ms;
 }
 
+/** The 16 bytes of the least id of this time, ms since 1970. */
+export function leastIdAt(ms: number): Uint8Array {
+  const bytes = new Uint8Array(ID_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(Math.max(0, Math.floor(ms))) << 16n);
+  return bytes;
+}
+
 /** Writes the 16 bytes of `id`. The first byte takes two characters, then each 8 characters make 5 bytes. */
 export function writeId(target: Uint8Array, offset: number, id: AnyId): void {
   target[offset] = (DIGITS[id.charCodeAt(0)]! << 5) | DIGITS[id.charCodeAt(1)]!;

@@ -1,15 +1,19 @@
 /** Storage: what is kept. */
 
 export { type Affinity, createAffinity } from './affinity.ts';
+export { BUCKETS, BUCKETS_BYTES, type Buckets, bucketOf, createBuckets, differingBuckets } from './buckets.ts';
 export {
   type Collection,
   collection,
   type InsertOf,
+  localCollection,
   MAX_PROPERTIES,
   type Properties,
   type RowOf,
   type UpdateOf,
 } from './collection.ts';
+export { type Claim, type Compaction, FIRST_PLACE, type Place, type Stretch, standing } from './compact.ts';
+export { encodeOrDamage, orDamage } from './damage.ts';
 export { type Descriptor, describeCollection } from './descriptor.ts';
 export type {
   DriverName,
@@ -18,6 +22,8 @@ export type {
   StorageKind,
 } from './driver.ts';
 export { type MemoryOptions, memory } from './drivers/sql-js.ts';
+export { type FollowedLog, readFollowedLog, writeFollowedLog } from './followed-log.ts';
+export { type FollowerPlace, type Followers, MAX_FOLLOWERS } from './followers.ts';
 export { idFrom } from './id-from.ts';
 export {
   type AnyId,
@@ -37,7 +43,7 @@ export {
   timeOf,
   writeId,
 } from './ids.ts';
-export type { Cursor, Log, LogEntry, LoggedOperation } from './log.ts';
+export type { ChangedEntity, Cursor, Log, LogEntry, LoggedOperation } from './log.ts';
 export { openStore, type Store } from './open.ts';
 export {
   type Edit,
@@ -52,6 +58,7 @@ export {
   SALT_BYTES,
 } from './operation.ts';
 export { decodeLogged, decodeOperation, digestOf, encodeOperation } from './operation-bytes.ts';
+export { fingerprintOf, type KnownOutcome, type Outcomes } from './outcome.ts';
 export {
   bigint,
   blob,
@@ -70,9 +77,29 @@ export {
 export type { PropertyRule, PropertyType } from './property-rule.ts';
 export { decodeCell, encodeSqlValue, encodeValue, fitsType } from './property-value.ts';
 export { sameBytes, sameCell, undoRow, versionsOf, winnersOf, withRegisters } from './registers.ts';
+export {
+  type Damage,
+  type KeptBase,
+  type KeptReplica,
+  type KeptSelection,
+  type KeptTransaction,
+  NOTHING_KEPT,
+  type PendingState,
+  type ReplicaStore,
+} from './replica-store.ts';
 export { createRowDecoder } from './row-decoder.ts';
-export { createRowScan, MAX_SORTED_ROWS, type RowScan } from './row-scan.ts';
+export { createRowScan, MAX_COUNTED_ROWS, MAX_SORTED_ROWS, type RowScan, type Scanned } from './row-scan.ts';
 export { decodeItems, decodeRow, encodeItems, encodeRow, idOfRow } from './row-stream.ts';
 export type { Register, Rows, StoredRow, Undo } from './rows.ts';
+export {
+  decodeKept,
+  decodeKeptOfLog,
+  decodeSkeleton,
+  encodeSkeleton,
+  isSkeleton,
+  type KeptOperation,
+  type Skeleton,
+  transactionOf,
+} from './skeleton.ts';
 export { MAX_UNDO_ROWS, type Snapshots } from './snapshot.ts';
 export { descriptorOf, differenceOf, translateRow } from './translate-row.ts';

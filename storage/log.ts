@@ -1,10 +1,13 @@
 /** The log: every operation this node holds, by position; identity for ever, content until compacted. */
 import type { EntityId, EpochId, OperationId, Position, TransactionId } from './ids.ts';
+import type { LogTransaction } from './log-transactions.ts';
 import type { Operation } from './operation.ts';
+import type { KnownOutcome, Outcomes } from './outcome.ts';
 import type { Undo } from './rows.ts';
 
 export interface LogEntry {
   readonly operation: Operation;
+  /** Its own, or those of its skeleton. */
   readonly bytes: Uint8Array;
   readonly digest: Uint8Array;
   readonly undo: Undo;
@@ -19,7 +22,15 @@ export interface OperationIdentity {
 
 export interface LoggedOperation {
   readonly position: Position;
+  /** Operation bytes, or its skeleton's where its content was compacted away. */
   readonly bytes: Uint8Array;
+}
+
+/** One operation's place, without its content. */
+export interface ChangedEntity {
+  readonly position: Position;
+  readonly collection: string;
+  readonly entity: EntityId;
 }
 
 export interface UndoEntry {
@@ -43,9 +54,20 @@ export interface Log {
   /** Forgets in memory what a rollback took from the file: call after any rollback that covered an `append`. */
   readonly rewind: () => void;
   readonly identity: (id: OperationId) => OperationIdentity | null;
-  readonly outcome: (transaction: TransactionId) => { readonly kind: 'applied'; readonly position: Position } | null;
+  readonly outcome: (transaction: TransactionId) => KnownOutcome | null;
+  readonly outcomes: Outcomes;
+  /** Inside the driver transaction that makes it so. */
+  readonly raiseFloor: (position: Position) => void;
   /** Whole transactions after `position`, in position order, at least one if there is one, then up to `limit` operations. */
   readonly since: (position: Position, limit: number) => readonly LoggedOperation[];
+  /** Whole transactions after `position`, at least one if there is one, and none more past `limit` operations or `bytes`. */
+  readonly transactionsSince: (position: Position, limit: number, bytes: number) => readonly LogTransaction[];
+  /** The earliest position that rows can be undone to. */
+  readonly floor: () => Position;
+  /** How many operations came after `position`, at most `limit`. */
+  readonly countSince: (position: Position, limit: number) => number;
+  /** What the operations after `position` changed, in position order, once for each: whole transactions, as in `since`. */
+  readonly changedSince: (position: Position, limit: number) => readonly ChangedEntity[];
   /** All operations of one entity in position order. */
   readonly ofEntity: (collection: string, entity: EntityId) => readonly LoggedOperation[];
   /** Undo entries of one collection (or one entity) after `position`, newest first, at most `limit` + 1. @throws `history-unavailable` below the floor. */

@@ -5,7 +5,7 @@
  * Invariant: `versionsOf(descriptor, winnersOf(descriptor, row), row.values)` equals `row.versions`.
  */
 import { assert } from '../errors.ts';
-import { type Cell, cellOf, compareText, type RawRow, type SqlValue } from '../query/index.ts';
+import { type Cell, cellOf, compareText, exactOf, type RawRow, type SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { EntityId, OperationId } from './ids.ts';
 import { damaged } from './row-bytes.ts';
@@ -27,6 +27,20 @@ export function winnersOf(descriptor: Descriptor, row: StoredRow): (OperationId 
     winners[column] = winner;
   }
   return winners;
+}
+
+/** All that was ever set of a row, the existence register first: enough to make it again, by name, of any later descriptor. */
+export function registersOf(descriptor: Descriptor, row: StoredRow): readonly Register[] {
+  const winners = winnersOf(descriptor, row);
+  const registers: Register[] = [{ property: '', value: null, winner: winners[0]! }];
+  for (const { name, column } of descriptor.properties) {
+    const winner = winners[column]!;
+    if (winner === null) continue;
+    const value = exactOf(row.values[column] as Cell, descriptor.table.columns[column]!.type);
+    registers.push({ property: name, value, winner });
+  }
+  for (const [property, value, winner] of row.extra) registers.push({ property, value, winner });
+  return registers;
 }
 
 /** The one spelling of these winners beside these values. */

@@ -53,8 +53,18 @@ export type Undo = {
 export interface Rows {
   /** Alive or deleted; null if never seen here. */
   readonly read: (collection: string, id: EntityId) => StoredRow | null;
-  /** `before` is what `read` gave: null inserts. Must run inside a transaction of the driver. */
-  readonly write: (collection: string, id: EntityId, before: StoredRow | null, after: StoredRow) => void;
+  /**
+   * `before` is what `read` gave: null inserts. Must run inside a transaction of the driver.
+   *
+   * - `isPending`: whether something written here of the row is not settled; where absent, as it was (of a new row: no).
+   */
+  readonly write: (
+    collection: string,
+    id: EntityId,
+    before: StoredRow | null,
+    after: StoredRow,
+    isPending?: boolean,
+  ) => void;
   /** Takes a row away again: only for undoing a creation inside a savepoint that is rolled back. */
   readonly erase: (collection: string, id: EntityId) => void;
 }

@@ -30,7 +30,7 @@ export interface Snapshots {
     limit?: number,
   ) => Result;
   /** One row as it stood, without touching the file; null if it did not exist. @throws {TendrilError} as `readAt`. */
-  readonly rowAt: (position: Position, collection: string, entity: EntityId) => StoredRow | null;
+  readonly rowAt: (position: Position, collection: string, entity: EntityId, limit?: number) => StoredRow | null;
 }
 
 export function createSnapshots(
@@ -85,9 +85,9 @@ export function createSnapshots(
       restore();
       return result;
     },
-    rowAt: (position, collection, entity) => {
-      const entries = log.undoSince(position, { collection, entity }, MAX_UNDO_ROWS);
-      checkBound(position, entries.length, MAX_UNDO_ROWS);
+    rowAt: (position, collection, entity, limit = MAX_UNDO_ROWS) => {
+      const entries = log.undoSince(position, { collection, entity }, limit);
+      checkBound(position, entries.length, limit);
       return undone(collection, rows.read(collection, entity), entries);
     },
   };

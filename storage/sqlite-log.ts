@@ -4,16 +4,21 @@
  * Invariants
  *   - positions have no gap; an operation's identity outlives its content;
  *   - the chain in memory is that of the last transaction of the file, which `rewind` reads again after a rollback;
- *   - a transaction's first outcome is its last.
+ *   - rows cannot be undone past a skeleton: the floor rises to wherever one is appended.
  */
 import { TendrilError } from '../errors.ts';
 import type { Cell, SqlValue } from '../query/index.ts';
 import { CHAIN_START, nextChain } from './chain.ts';
 import type { SqliteDriver } from './driver.ts';
 import { createEpochs } from './epoch.ts';
+import { belowFloor, createFloor, type Floor } from './floor.ts';
+import type { Followers } from './followers.ts';
 import { bytesOfId, type EntityId, type EpochId, type OperationId, type Position, readId } from './ids.ts';
-import type { Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
+import type { ChangedEntity, Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
+import { readTransactions } from './log-transactions.ts';
+import { createOutcomes } from './outcome.ts';
 import { bytesIn, damaged, decodeUndo, encodeIds, encodeUndo } from './row-bytes.ts';
+import { isSkeleton } from './skeleton.ts';
 import { INSERT_BATCH, insertSql } from './tables.ts';
 import { verifyChain } from './verify-chain.ts';
 
@@ -28,20 +33,21 @@ const INSERT_IDENTITIES = insertSql('tendril_identity', IDENTITY, INSERT_BATCH);
 const INSERT_CONTENT = insertSql('tendril_content', CONTENT, 1);
 const INSERT_CONTENTS = insertSql('tendril_content', CONTENT, INSERT_BATCH);
 const INSERT_TRANSACTION = 'INSERT INTO tendril_transaction (position, tx, chain) VALUES (?, ?, ?)';
-const INSERT_OUTCOME = 'INSERT OR IGNORE INTO tendril_outcome (tx, position) VALUES (?, ?)';
 const FIND_IDENTITY = 'SELECT position, digest, collection, entity FROM tendril_identity WHERE id = ?';
 const LAST_TRANSACTION = 'SELECT position, chain FROM tendril_transaction ORDER BY position DESC LIMIT 1';
 
 export interface LogOpening {
   readonly numbers: CollectionNumbers;
+  /** Their places are written with each transaction, where they changed. */
+  readonly followers: Followers;
   /** Mints this opening's epoch. */
   readonly epoch: () => EpochId;
-  /** The earliest position that rows can be undone to. */
-  readonly floor: Position;
 }
 
-export function createSqliteLog(driver: SqliteDriver, { numbers, epoch, floor }: LogOpening): Log {
+export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoch }: LogOpening): Log {
   const epochs = createEpochs(driver, epoch);
+  const floor = createFloor(driver);
+  const outcomes = createOutcomes(driver);
   const names = new Map([...numbers].map(([name, number]) => [number, name]));
   const append = createAppend(driver, numbers);
   let last = readLast(driver);
@@ -57,20 +63,30 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, epoch, floor }:
         entries.map(({ digest }) => digest),
       );
       append(position, entries);
-      const tx = bytesOfId(transaction);
-      driver.run(INSERT_TRANSACTION, [position, tx, chain]);
-      driver.run(INSERT_OUTCOME, [tx, position]);
+      driver.run(INSERT_TRANSACTION, [position, bytesOfId(transaction), chain]);
+      outcomes.applied(transaction, position);
+      followers.flush();
+      if (entries.some(({ bytes }) => isSkeleton(bytes))) floor.raise(position);
       last = { position, chain };
       return position;
     },
     rewind: () => {
       last = readLast(driver);
       epochs.rewind();
+      floor.rewind();
+      outcomes.rewind();
+      followers.rewind();
     },
     epoch: () => epochs.record(last.position),
     covers: (cursor) => epochs.covers(cursor, last.position),
+    floor: floor.position,
+    raiseFloor: floor.raise,
+    outcome: outcomes.of,
+    outcomes,
+    transactionsSince: (position, limit, bytes) => readTransactions(driver, position, limit, bytes),
     verifyChain: () => verifyChain(driver),
     ...createLookups(driver, names),
+    ...createChanges(driver, names),
     ...createReads(driver, numbers, names, floor),
   };
 }
@@ -98,7 +114,7 @@ function createAppend(driver: SqliteDriver, numbers: CollectionNumbers) {
   };
 }
 
-function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'identity' | 'outcome' | 'greatestId'> {
+function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'identity' | 'greatestId'> {
   return {
     identity: (id) => {
       const found = driver.get(FIND_IDENTITY, [bytesOfId(id)]);
@@ -111,13 +127,31 @@ function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 
         entity: readId<EntityId>(bytesIn(entity, 'an identity'), 0),
       };
     },
-    outcome: (transaction) => {
-      const found = driver.get('SELECT position FROM tendril_outcome WHERE tx = ?', [bytesOfId(transaction)]);
-      return found === undefined ? null : { kind: 'applied', position: found[0] as Position };
-    },
     greatestId: () => {
       const greatest = driver.get('SELECT max(id) FROM tendril_identity')?.[0] as Uint8Array | null;
       return greatest === null ? null : readId<OperationId>(greatest, 0);
+    },
+  };
+}
+
+function createChanges(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'countSince' | 'changedSince'> {
+  const columns = 'SELECT position, collection, entity FROM tendril_identity';
+  return {
+    countSince: (position, limit) => {
+      const sql = 'SELECT count(*) FROM (SELECT 1 FROM tendril_identity WHERE position > ? LIMIT ?)';
+      return driver.get(sql, [position, limit])![0] as number;
+    },
+    changedSince: (position, limit) => {
+      const found = driver.all(`${columns} WHERE position > ? ORDER BY position, ordinal LIMIT ?`, [
+        position,
+        limit + 1,
+      ]);
+      if (found.length <= limit) return found.map((cells) => changedEntity(cells, names));
+      // As in `since`: the last transaction may go on beyond these.
+      const [cut] = found[limit]!;
+      const whole = found.filter(([at]) => at !== cut);
+      const told = whole.length > 0 ? whole : driver.all(`${columns} WHERE position = ? ORDER BY ordinal`, [cut!]);
+      return told.map((cells) => changedEntity(cells, names));
     },
   };
 }
@@ -126,7 +160,7 @@ function createReads(
   driver: SqliteDriver,
   numbers: CollectionNumbers,
   names: CollectionNames,
-  floor: Position,
+  floor: Floor,
 ): Pick<Log, 'since' | 'ofEntity' | 'undoSince'> {
   return {
     since: (position, limit) => {
@@ -152,7 +186,7 @@ function createReads(
         )
         .map(loggedOperation),
     undoSince: (position, scope, limit) => {
-      if (position < floor) throw unavailable(position, floor);
+      if (position < floor.position()) throw belowFloor(position, floor.position());
       const where = ['i.position > ?'];
       const parameters: (number | Uint8Array)[] = [position];
       if (scope.collection !== undefined) {
@@ -173,6 +207,14 @@ function createReads(
 
 function loggedOperation([position, bytes]: readonly Cell[]): LoggedOperation {
   return { position: position as Position, bytes: bytesIn(bytes, 'an operation') };
+}
+
+function changedEntity([position, number, entity]: readonly Cell[], names: CollectionNames): ChangedEntity {
+  return {
+    position: position as Position,
+    collection: names.get(number as number)!,
+    entity: readId<EntityId>(bytesIn(entity, 'an identity'), 0),
+  };
 }
 
 function undoEntry([position, number, entity, undo]: readonly Cell[], names: CollectionNames): UndoEntry {
@@ -198,14 +240,5 @@ function numberOf(numbers: CollectionNumbers, collection: string): number {
     problem: `This node has no collection ${JSON.stringify(collection)}.`,
     remedy: 'Pass it in `collections` when the node is opened.',
     facts: { collection },
-  });
-}
-
-function unavailable(position: Position, floor: Position): TendrilError {
-  return new TendrilError({
-    code: 'history-unavailable',
-    problem: `Rows as they stood at position ${position} are no longer kept; the earliest is ${floor}.`,
-    remedy: `Ask for position ${floor} or a later one.`,
-    facts: { position, floor },
   });
 }

@@ -26,12 +26,14 @@ import { insertSql, physicalTable, quoted } from './tables.ts';
 export const MAX_UPDATE_SHAPES = 64;
 
 const HIDDEN = ['_head', '_versions', '_deleted', '_asOf', '_extra'];
+/** What `_pending` holds where something is; else NULL. */
+const IS_PENDING = 1;
 /** Blobs that every row has come as hexadecimal text: native packages make a Buffer of a blob, at five times the cost. */
 const HIDDEN_AS_READ = ['hex(_head)', 'hex(_versions)', '_deleted', '_asOf', '_extra'];
 
 type TableRows = {
   readonly read: (id: EntityId) => StoredRow | null;
-  readonly write: (id: EntityId, before: StoredRow | null, after: StoredRow) => void;
+  readonly write: (id: EntityId, before: StoredRow | null, after: StoredRow, isPending?: boolean) => void;
   readonly erase: (id: EntityId) => void;
 };
 
@@ -41,7 +43,7 @@ export function createSqliteRows(driver: SqliteDriver, descriptors: ReadonlyMap<
   const tableOf = (collection: string): TableRows => tables.get(collection) ?? missing(collection);
   return {
     read: (collection, id) => tableOf(collection).read(id),
-    write: (collection, id, before, after) => tableOf(collection).write(id, before, after),
+    write: (collection, id, before, after, isPending) => tableOf(collection).write(id, before, after, isPending),
     erase: (collection, id) => tableOf(collection).erase(id),
   };
 }
@@ -58,21 +60,24 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
   const all = [...columns, ...HIDDEN];
   const readSql = `SELECT ${readColumns(descriptor).join(', ')} FROM ${physical} WHERE id = ?`;
   const insertRowSql = insertSql(physical, all, 1);
+  const insertPendingSql = insertSql(physical, [...all, '_pending'], 1);
   const eraseSql = `DELETE FROM ${physical} WHERE id = ?`;
   const updateSqlOf = createUpdateSql(physical, columns);
   const width = columns.length;
 
-  const insert = (row: StoredRow) => {
+  const insert = (row: StoredRow, isPending: boolean | undefined) => {
     const parameters: SqlValue[] = row.values.slice();
     parameters.push(encodeIds(row.head), encodeVersions(row.versions), deletedBytes(row), row.asOf);
     parameters.push(encodeExtra(row.extra));
-    driver.run(insertRowSql, parameters);
+    if (isPending === true) parameters.push(IS_PENDING);
+    driver.run(isPending === true ? insertPendingSql : insertRowSql, parameters);
   };
-  const update = (id: EntityId, before: StoredRow, after: StoredRow) => {
-    const { columns: changed, sql } = updateSqlOf(before, after);
+  const update = (id: EntityId, before: StoredRow, after: StoredRow, isPending: boolean | undefined) => {
+    const { columns: changed, sql } = updateSqlOf(before, after, isPending !== undefined);
     const parameters: SqlValue[] = changed.map((column) => after.values[column]!);
     parameters.push(encodeIds(after.head), encodeVersions(after.versions), after.asOf, encodeExtra(after.extra));
     if (before.deleted !== after.deleted) parameters.push(deletedBytes(after));
+    if (isPending !== undefined) parameters.push(isPending ? IS_PENDING : null);
     parameters.push(id);
     driver.run(sql, parameters);
   };
@@ -81,9 +86,9 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
       const cells = driver.get(readSql, [id]);
       return cells === undefined ? null : storedRow(cells, width);
     },
-    write: (id, before, after) => {
-      if (before === null) insert(after);
-      else update(id, before, after);
+    write: (id, before, after, isPending) => {
+      if (before === null) insert(after, isPending);
+      else update(id, before, after, isPending);
     },
     erase: (id) => {
       driver.run(eraseSql, [id]);
@@ -91,23 +96,33 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
   };
 }
 
-/** The UPDATE of the columns in which two rows differ: hidden ones always, `_deleted` (which indexes read) if it changed. */
+/**
+ * The UPDATE of the columns in which two rows differ: hidden ones always, `_deleted` (which indexes read) if it changed,
+ * `_pending` if it is said.
+ */
 function createUpdateSql(physical: string, columns: readonly string[]) {
   const everything = columns.slice(1).map((_, index) => index + 1);
   const shapes = new Map<string, string>();
-  const sqlOf = (changed: readonly number[], withDeleted: boolean) => {
+  const sqlOf = (changed: readonly number[], withDeleted: boolean, withPending: boolean) => {
     const set = [...changed.map((column) => columns[column]!), '_head', '_versions', '_asOf', '_extra'];
     if (withDeleted) set.push('_deleted');
+    if (withPending) set.push('_pending');
     return `UPDATE ${physical} SET ${set.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`;
   };
-  return (before: StoredRow, after: StoredRow): { readonly columns: readonly number[]; readonly sql: string } => {
+  return (
+    before: StoredRow,
+    after: StoredRow,
+    withPending: boolean,
+  ): { readonly columns: readonly number[]; readonly sql: string } => {
     const withDeleted = before.deleted !== after.deleted;
     const changed = everything.filter((column) => before.values[column] !== after.values[column]);
-    const shape = `${withDeleted}${changed.join()}`;
+    const shape = `${withDeleted}${withPending}${changed.join()}`;
     let sql = shapes.get(shape);
     if (sql !== undefined) return { columns: changed, sql };
-    if (shapes.size >= MAX_UPDATE_SHAPES) return { columns: everything, sql: sqlOf(everything, withDeleted) };
-    sql = sqlOf(changed, withDeleted);
+    if (shapes.size >= MAX_UPDATE_SHAPES) {
+      return { columns: everything, sql: sqlOf(everything, withDeleted, withPending) };
+    }
+    sql = sqlOf(changed, withDeleted, withPending);
     shapes.set(shape, sql);
     return { columns: changed, sql };
   };

@@ -7,12 +7,12 @@
  *     as never set; head, deletion and position stay.
  */
 import { TendrilError } from '../errors.ts';
-import { type Cell, cellOf, exactOf, type SqlValue } from '../query/index.ts';
+import { cellOf, type SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { EntityId } from './ids.ts';
 import { columnTypeOf, type PropertyType } from './property-rule.ts';
-import { winnersOf, withRegisters } from './registers.ts';
-import type { Register, StoredRow } from './rows.ts';
+import { registersOf, withRegisters } from './registers.ts';
+import type { StoredRow } from './rows.ts';
 
 const TYPES: ReadonlySet<string> = new Set<PropertyType>([
   'text',
@@ -61,15 +61,7 @@ export function differenceOf(own: Descriptor, other: Descriptor): string | null 
 
 /** A row of `from`, as `to` keeps it. */
 export function translateRow(from: Descriptor, to: Descriptor, row: StoredRow): StoredRow {
-  const winners = winnersOf(from, row);
-  const registers: Register[] = [{ property: '', value: null, winner: winners[0]! }];
-  for (const { name, column } of from.properties) {
-    const winner = winners[column]!;
-    if (winner === null) continue;
-    const cell = row.values[column] as Cell;
-    registers.push({ property: name, value: exactOf(cell, from.table.columns[column]!.type), winner });
-  }
-  for (const [property, value, winner] of row.extra) registers.push({ property, value, winner });
+  const registers = registersOf(from, row);
   return { ...row, ...withRegisters(to, row.values[0] as EntityId, null, registers) };
 }
 

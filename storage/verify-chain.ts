@@ -3,16 +3,17 @@ import { CHAIN_START, nextChain } from './chain.ts';
 import type { SqliteDriver } from './driver.ts';
 import { FLOOR_KEY, floorOf } from './floor.ts';
 import { type Position, readId, type TransactionId } from './ids.ts';
+import { readMeta } from './meta.ts';
 import { digestOf } from './operation-bytes.ts';
 import { sameBytes } from './registers.ts';
+import { decodeSkeleton, isSkeleton } from './skeleton.ts';
 
 /**
- * The first position that does not follow from the ones before, or null. An operation whose content was compacted has its
- * digest only: that can be so up to the log's floor, and beyond it the content is lost.
+ * The first position that does not follow from the ones before, or null. Of an operation whose content was compacted the
+ * skeleton says the digest: that can be so up to the log's floor, and beyond it the content is lost.
  */
 export function verifyChain(driver: SqliteDriver): Position | null {
-  const [kept] = driver.get('SELECT value FROM tendril_meta WHERE key = ?', [FLOOR_KEY]) ?? [];
-  const floor = floorOf(kept as Uint8Array | undefined);
+  const floor = floorOf(readMeta(driver, FLOOR_KEY));
   const last = driver.get('SELECT max(position) FROM tendril_transaction')?.[0] as Position | null;
   let chain: Uint8Array = CHAIN_START;
   for (let at = 1; at <= (last ?? 0); at += 1) {
@@ -43,9 +44,19 @@ function digestsAt(driver: SqliteDriver, position: Position, floor: Position): U
   const digests: Uint8Array[] = [];
   for (const [ordinal, digest, bytes] of operations) {
     if (ordinal !== digests.length) return null;
-    if (bytes === null && position > floor) return null;
-    if (bytes !== null && !sameBytes(digestOf(bytes as Uint8Array), digest as Uint8Array)) return null;
+    if (bytes === null || !sameBytes(digestIn(bytes as Uint8Array, position, floor), digest as Uint8Array)) return null;
     digests.push(digest as Uint8Array);
   }
   return digests;
+}
+
+const NO_DIGEST = new Uint8Array(0);
+
+function digestIn(bytes: Uint8Array, position: Position, floor: Position): Uint8Array {
+  if (!isSkeleton(bytes)) return digestOf(bytes);
+  try {
+    return position > floor ? NO_DIGEST : decodeSkeleton(bytes).digest;
+  } catch {
+    return NO_DIGEST;
+  }
 }

@@ -22,6 +22,7 @@ for (let topic = 0; topic < TOPICS; topic += 1) {
 }
 let sequence = 0;
 let mostQueued = 0;
+let mostRss = 0;
 
 /** Changes one note. Resolves with its topic. */
 async function change(): Promise<number> {
@@ -36,7 +37,13 @@ async function change(): Promise<number> {
 
 const offered = {
   url: () => server.url,
-  report: () => ({ ...server.report(), mostQueued }),
+  report: () => ({ ...server.report(), mostQueued, mostRss }),
+  /** Of this process, in bytes, once nothing is kept that nobody needs. */
+  rss: () => {
+    globalThis.gc?.();
+    mostRss = process.memoryUsage.rss();
+    return mostRss;
+  },
   /** The topic of each commit, in order. */
   commit: async (perSecond: number, seconds: number) => {
     const topics: Promise<number>[] = [];
@@ -45,6 +52,7 @@ const offered = {
       const due = Math.min(((performance.now() - start) / 1_000) * perSecond, perSecond * seconds);
       while (topics.length < due) topics.push(change());
       mostQueued = Math.max(mostQueued, server.report().queuedBytes);
+      mostRss = Math.max(mostRss, process.memoryUsage.rss());
       await setTimeout(TICK_MS);
     }
     return Promise.all(topics);

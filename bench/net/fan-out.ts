@@ -95,12 +95,12 @@ function follow(socket: WebSocket): Promise<void> {
     for (const frame of write([codec.encodeMessage(message)])) socket.send(frame);
   };
   const read = createFrameReader({ limit: () => MAX_FRAME_BYTES });
-  send({ kind: 'hello', protocol: PROTOCOL_VERSION, node, author: node, system: null, credential: null });
+  send({ kind: 'hello', protocol: PROTOCOL_VERSION, node, author: node, system: null, credential: null, cursor: null });
   return new Promise((resolve) => {
     const listen = (content: Buffer) => {
       for (const message of codec.decodeMessages(read(content)!)) {
         if (message.kind === 'welcome')
-          send({ kind: 'subscribe', subscription: 1, collection: 'flight', text: '', parameters: [] });
+          send({ kind: 'subscribe', subscription: 1, collection: 'flight', text: '', parameters: [], had: null });
         if (message.kind !== 'chunk' || !message.last) continue;
         socket.off('message', listen);
         resolve();

@@ -2,13 +2,18 @@
 import type { TransactionId } from '../../storage/index.ts';
 import type { Source } from '../change.ts';
 import type { Core } from '../core.ts';
+import type { Ingester } from '../ingest/ingest.ts';
 import type { Reader } from '../reader.ts';
 import type { FeedSession } from '../upstream/stream.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import type { AnswerParts } from './answers.ts';
+import type { FeedRows } from './feed-rows.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
+import type { Silence } from './silence.ts';
 import type { Uploader } from './step-maker.ts';
+import type { Follower } from './subscription.ts';
+import type { UploadForwarding } from './upload.ts';
 import type { UploadLoad } from './upload-load.ts';
 
 export interface FeedDesk {
@@ -17,6 +22,11 @@ export interface FeedDesk {
   readonly queue: CommitQueue;
   readonly source: Source;
   readonly answers: AnswerParts;
+  readonly ingester: Ingester;
+  /** Where another node settles what is uploaded here. */
+  readonly forwarding: UploadForwarding | null;
+  readonly rows: FeedRows;
+  readonly silence: Silence<Follower>;
   readonly work: FeedWork;
   readonly chunkRows: number;
   readonly collections: ReadonlyMap<string, FollowedCollection>;

@@ -7,21 +7,24 @@
  *   - a session that cannot be told the truth any more (this node's storage failed, a limit was passed that no
  *     well-meaning follower passes) says nothing more: `take` and `pull` throw why.
  */
-import { assert, TendrilError } from '../../errors.ts';
-import { type EntityId, encodeRow, type OperationId, type Position, sameBytes } from '../../storage/index.ts';
+import { TendrilError } from '../../errors.ts';
+import { type EntityId, type FollowerPlace, sameBytes } from '../../storage/index.ts';
 import { unknownCollection } from '../catalog.ts';
-import type { FeedSession, Part, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
+import type { FeedSession, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
 import { type Answer, Answering, type Ask, Asking } from './answers.ts';
+import { CatchUp, canResume } from './catch-up.ts';
+import { checkHad, chooseWalk } from './choose-walk.ts';
 import type { FeedDesk } from './feed-desk.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import { HeldIds, tooManyHeld } from './held-ids.ts';
 import { Holding } from './holding.ts';
 import { Hydration, type Job } from './hydration.ts';
-import type { Uploaded } from './judge-upload.ts';
 import { MAX_OPEN_ASKS, MAX_OPEN_HOLDS, MAX_SUBSCRIPTIONS } from './limits.ts';
+import { LogFeed } from './log-feed.ts';
+import { Offers } from './offers.ts';
+import { SessionUploads } from './session-uploads.ts';
 import type { Follower } from './subscription.ts';
-import { Upload, type UploadRequest, type Verdict } from './upload.ts';
-import { WaitingUploads } from './waiting-uploads.ts';
+import { hadWithoutResuming, neverUsed, tooManyAsks, tooManySubscriptions, usedTwice } from './violations.ts';
 
 type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;
 
@@ -29,7 +32,11 @@ export class Session implements FeedSession, Follower {
   readonly #desk: FeedDesk;
   readonly #peer: Peer;
   readonly #held: HeldIds;
-  readonly #uploads: WaitingUploads;
+  readonly #uploads: SessionUploads;
+  readonly #catchUp: CatchUp;
+  readonly #offers: Offers;
+  /** Of a durable follower. */
+  #logFeed: LogFeed | null = null;
   /** Open ones, each with what says its chunks. */
   readonly #subscriptions = new Map<
     number,
@@ -50,7 +57,16 @@ export class Session implements FeedSession, Follower {
     this.#desk = desk;
     this.#peer = peer;
     this.#held = new HeldIds(this);
-    this.#uploads = new WaitingUploads(desk.load);
+    const isClosed = () => this.#isClosed;
+    const followsLog = () => this.#logFeed !== null;
+    this.#uploads = new SessionUploads({ desk, peer, session: this, held: this.#held, isClosed, followsLog });
+    const say = (said: Said) => this.say(said);
+    const fail = (error: unknown) => this.fail(error);
+    this.#offers = new Offers({ core: desk.core, ingester: desk.ingester, peer, followsLog, say, fail });
+    const { cursor } = peer.greeting;
+    const { log, rowAt } = desk.core;
+    this.#catchUp = new CatchUp({ log, rowAt, rows: desk.rows }, canResume({ log }, cursor) ? cursor.position : null);
+    desk.silence.told(this, desk.source.position());
   }
 
   get sizes(): { readonly hydrating: number; readonly waiting: number; readonly asks: number } {
@@ -70,18 +86,19 @@ export class Session implements FeedSession, Follower {
       time: clock.now(),
       maxId: log.greatestId(),
       author,
+      resumes: this.#catchUp.cursor !== null,
     };
   }
 
-  take(request: Request): void {
+  take(request: Request): boolean {
     this.#check();
-    if (this.#isClosed) return;
-    if (!this.#desk.isBusy() && this.#inbox.length === 0) {
-      this.#answer(request);
-      return;
+    if (this.#isClosed) return true;
+    if (!this.#desk.isBusy() && this.#inbox.length === 0) this.#answer(request);
+    else {
+      this.#inbox.push(request);
+      if (this.#inbox.length === 1) this.#desk.whenQuiet(() => this.#takeWaiting());
     }
-    this.#inbox.push(request);
-    if (this.#inbox.length === 1) this.#desk.whenQuiet(() => this.#takeWaiting());
+    return !this.#uploads.shouldPause();
   }
 
   pull(): boolean {
@@ -109,6 +126,9 @@ export class Session implements FeedSession, Follower {
       collection.unsubscribe(hydration.subscription);
     this.#subscriptions.clear();
     this.#held.clear();
+    this.#desk.silence.forget(this);
+    const { node, position } = this.place;
+    this.#desk.core.followers.note(node, position, this.#desk.core.clock.now());
     this.#jobs.length = 0;
     this.#inbox.length = 0;
     this.#desk.forget(this);
@@ -117,6 +137,10 @@ export class Session implements FeedSession, Follower {
   say(said: Said): void {
     if (this.#isClosed || this.#failure !== null) return;
     try {
+      if ('position' in said) this.#desk.silence.told(this, this.#desk.source.position());
+      if (said.kind === 'step') {
+        for (const part of said.parts) if (part.kind === 'leave') this.#catchUp.left(part.collection, part.entity);
+      }
       this.#peer.say(said);
     } catch (error) {
       this.fail(error);
@@ -179,12 +203,43 @@ export class Session implements FeedSession, Follower {
         this.#release(request);
         return;
       case 'upload':
-        this.#upload(request);
+        this.#uploads.take(request);
         return;
       case 'ask':
         this.#ask(request);
         return;
+      case 'log':
+        this.#followLog();
+        return;
+      case 'offer':
+        this.#offers.take(request);
+        return;
     }
+  }
+
+  /** A group was committed and told. */
+  committed(): void {
+    if (this.#isClosed || this.#logFeed?.isIdle !== true) return;
+    this.#logFeed.isIdle = false;
+    this.#add(this.#logFeed);
+  }
+
+  /** Up to where it has been told all that concerns it; what was said may not have arrived. */
+  get place(): FollowerPlace {
+    const { cursor, node } = this.#peer.greeting;
+    const now = this.#desk.source.position();
+    const behind = this.#catchUp.cursor === null ? now : (cursor?.position ?? now);
+    return { node, position: this.#logFeed?.told ?? (this.#jobs.length === 0 ? now : behind) };
+  }
+
+  #followLog(): void {
+    const { cursor } = this.#peer.greeting;
+    if (this.#logFeed !== null) return;
+    this.#logFeed = new LogFeed(
+      { core: this.#desk.core, cursor, say: (said) => this.say(said) },
+      this.#offers.transactions,
+    );
+    this.#add(this.#logFeed);
   }
 
   #describe({ collections }: RequestOf<'describe'>): void {
@@ -197,9 +252,10 @@ export class Session implements FeedSession, Follower {
     this.say({ kind: 'described', differing });
   }
 
-  #subscribe({ subscription: number, collection: name, text, parameters }: RequestOf<'subscribe'>): void {
+  #subscribe({ subscription: number, collection: name, text, parameters, had }: RequestOf<'subscribe'>): void {
     if (number <= this.#greatestSubscription) throw usedTwice(number);
     this.#greatestSubscription = number;
+    checkHad(this.#catchUp, had);
     let hydration: Hydration;
     try {
       const collection = this.#desk.collections.get(name);
@@ -207,7 +263,8 @@ export class Session implements FeedSession, Follower {
       if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw tooManySubscriptions();
       const selection = this.#desk.reader.select(collection.entry, text, parameters);
       const subscription = collection.subscribe(this, number, selection, text);
-      hydration = new Hydration(this.#desk, collection, subscription, (error) => this.#deny(number, error));
+      const walk = chooseWalk(this.#desk, this.#catchUp, collection, subscription, had);
+      hydration = new Hydration(this.#desk, collection, subscription, walk, (error) => this.#deny(number, error));
       this.#subscriptions.set(number, { collection, hydration });
     } catch (error) {
       if (!(error instanceof TendrilError)) throw error;
@@ -239,15 +296,17 @@ export class Session implements FeedSession, Follower {
   }
 
   /** Of a collection that this node has not, nothing exists here. */
-  #hold({ collection: name, ids }: RequestOf<'hold'>): void {
+  #hold({ collection: name, ids, had }: RequestOf<'hold'>): void {
+    if (had && this.#catchUp.cursor === null) throw hadWithoutResuming();
     const collection = this.#desk.collections.get(name);
     if (collection === undefined) {
-      this.say({ kind: 'held', collection: name, position: this.#desk.source.position(), ids, rows: [] });
+      const position = this.#desk.source.position();
+      this.say({ kind: 'held', collection: name, position, basis: 'nothing', ids, rows: [] });
       return;
     }
     if (this.#holdings.size >= MAX_OPEN_HOLDS) throw tooManyHeld();
     this.#held.want(collection, ids, this.#uploads.entities);
-    const holding = new Holding(this.#desk, this, this.#held, collection, ids);
+    const holding = new Holding(this.#desk, this, this.#held, collection, ids, had ? this.#catchUp : null);
     const advance = () => {
       const hasMore = holding.advance();
       if (!hasMore) this.#holdings.delete(holding);
@@ -263,58 +322,6 @@ export class Session implements FeedSession, Follower {
     const collection = this.#desk.collections.get(name);
     if (collection !== undefined) for (const id of ids) this.#held.remove(collection, id);
     this.say({ kind: 'released', collection: name, ids });
-  }
-
-  #upload(request: UploadRequest): void {
-    const { core, queue, uploaders } = this.#desk;
-    const waiting = this.#uploads.add(request, this.#held.size);
-    const { transaction } = request;
-    const begin = (_: unknown, operations: ReadonlySet<OperationId>) => {
-      const hold = (collection: string, id: EntityId) => this.hold(collection, id);
-      uploaders.set(transaction, { follower: this, operations, hold });
-    };
-    const end = (verdict: Verdict | null, failure: unknown) => {
-      this.#uploads.remove(waiting);
-      if (verdict?.kind !== 'known') uploaders.delete(transaction);
-      if (verdict === null) this.fail(failure);
-      else this.#conclude(request, verdict);
-    };
-    queue.add(new Upload({ core, begin, end }, this.#peer.author, request));
-  }
-
-  #conclude({ transaction, attempt }: UploadRequest, verdict: Verdict): void {
-    switch (verdict.kind) {
-      case 'applied':
-        return;
-      case 'known':
-        this.#settleAgain(verdict.uploaded, verdict.position);
-        return;
-      case 'refused':
-        this.say({ kind: 'refused', transaction, attempt, error: verdict.error });
-        return;
-      case 'rebase': {
-        const { reason } = verdict;
-        this.say({ kind: 'rebase', transaction, attempt, reason, time: this.#desk.core.clock.now() });
-      }
-    }
-  }
-
-  /**
-   * Its answer was lost once. What it touched and this session does not hold comes whole, as it is now, because the
-   * session holds it from now on; a row says itself at which position it stands.
-   */
-  #settleAgain({ transaction, operations }: Uploaded, position: Position): void {
-    if (this.#isClosed) return;
-    const parts: Part[] = [];
-    for (const { operation } of operations) {
-      const collection = this.#desk.collections.get(operation.collection)!;
-      if (this.#held.has(collection, operation.entity)) continue;
-      this.#held.add(collection, operation.entity);
-      const row = this.#desk.core.rows.read(collection.name, operation.entity);
-      assert(row !== null, 'an entity without the row of its settled operation');
-      parts.push({ kind: 'whole', collection: collection.name, row: encodeRow(collection.entry.descriptor, row) });
-    }
-    this.say({ kind: 'step', position, parts, edges: [], settled: transaction });
   }
 
   #ask(ask: Ask): void {
@@ -339,39 +346,4 @@ export class Session implements FeedSession, Follower {
     };
     this.#desk.queue.add(new Asking(this.#desk.answers, ask, end));
   }
-}
-
-function usedTwice(number: number): TendrilError {
-  return violation(`used the subscription number ${number} twice, or out of order`, { number });
-}
-
-function neverUsed(number: number): TendrilError {
-  return violation(`unsubscribed from ${number}, which it never subscribed to`, { number });
-}
-
-function violation(what: string, facts: Readonly<Record<string, unknown>>): TendrilError {
-  return new TendrilError({
-    code: 'protocol-violation',
-    problem: `The follower ${what}.`,
-    remedy: 'Check its version: numbers are 1, 2, 3, ..., each used once.',
-    facts,
-  });
-}
-
-function tooManySubscriptions(): TendrilError {
-  return new TendrilError({
-    code: 'limit-exceeded',
-    problem: `The session follows ${MAX_SUBSCRIPTIONS} selections already.`,
-    remedy: 'Close live queries that nobody looks at, or ask for more with fewer selections.',
-    facts: { limit: MAX_SUBSCRIPTIONS },
-  });
-}
-
-function tooManyAsks(): TendrilError {
-  return new TendrilError({
-    code: 'limit-exceeded',
-    problem: `${MAX_OPEN_ASKS} questions of this session wait for their answers already.`,
-    remedy: 'Await some of them before asking more.',
-    facts: { limit: MAX_OPEN_ASKS },
-  });
 }

@@ -13,8 +13,10 @@ export interface FeedWork {
   refills: number;
   /** Rows said in chunks. */
   hydrated: number;
+  /** Rows that could not be read for a session. */
+  unreadable: number;
 }
 
 export function noFeedWork(): FeedWork {
-  return { commits: 0, evaluated: 0, parts: 0, steps: 0, said: 0, refills: 0, hydrated: 0 };
+  return { commits: 0, evaluated: 0, parts: 0, steps: 0, said: 0, refills: 0, hydrated: 0, unreadable: 0 };
 }

@@ -22,8 +22,8 @@ import { type IndexSizes, SelectionIndex } from '../live/selection-index.ts';
 import { capacityOf } from '../live/window.ts';
 import type { SelectionNumber } from '../upstream/stream.ts';
 import type { FeedWork } from './feed-work.ts';
-import { FollowedSelection } from './followed-selection.ts';
-import { FollowedWindow } from './followed-window.ts';
+import { type FollowedRows, FollowedSelection } from './followed-selection.ts';
+import type { WindowParts } from './followed-window.ts';
 import { MAX_WINDOW_LIMIT } from './limits.ts';
 import { type Follower, Subscription } from './subscription.ts';
 
@@ -32,7 +32,12 @@ export interface FollowedParts {
   readonly probe: SqlProbe;
   readonly work: FeedWork;
   readonly nextSelection: () => SelectionNumber;
+  /** What follows the rows of a selection with LIMIT. */
+  readonly openWindow: OpenWindow;
 }
+
+/** - `rows`: how many of the first are followed. */
+export type OpenWindow = (parts: WindowParts, rows: number) => FollowedRows;
 
 export class FollowedCollection {
   readonly entry: CatalogEntry;
@@ -48,6 +53,10 @@ export class FollowedCollection {
     this.name = entry.collection.name;
     this.#parts = parts;
     this.#plans = createPlans(parts.probe);
+  }
+
+  find(key: string): FollowedSelection | undefined {
+    return this.#selections.get(key);
   }
 
   get isFollowed(): boolean {
@@ -105,7 +114,7 @@ export class FollowedCollection {
   }
 
   #open(selection: Selection, text: string): FollowedSelection {
-    const { work, source, nextSelection } = this.#parts;
+    const { work, source, nextSelection, openWindow } = this.#parts;
     const plan = this.#plans(selection.shape);
     const limit = limitOf(selection);
     if (limit !== Number.POSITIVE_INFINITY && limit > MAX_WINDOW_LIMIT) throw tooLarge(selection, text, limit);
@@ -120,7 +129,7 @@ export class FollowedCollection {
     const window =
       limit === Number.POSITIVE_INFINITY
         ? null
-        : new FollowedWindow({ collection: this.name, selection, plan, matches, read, onRefill }, capacityOf(limit));
+        : openWindow({ collection: this.name, selection, plan, matches, read, onRefill }, capacityOf(limit));
     const followed = new FollowedSelection({
       collection: this.name,
       number: nextSelection(),

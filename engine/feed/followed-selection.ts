@@ -8,6 +8,9 @@ import type { SelectionNumber } from '../upstream/stream.ts';
 import type { FollowedWindow } from './followed-window.ts';
 import type { Subscription } from './subscription.ts';
 
+/** The rows of a selection with LIMIT: at an authority a `FollowedWindow`, at a relay what its upstream gives it. */
+export type FollowedRows = Pick<FollowedWindow, keyof FollowedWindow>;
+
 export class FollowedSelection {
   /** For the selection index. */
   mark = 0;
@@ -16,7 +19,7 @@ export class FollowedSelection {
   readonly selection: Selection;
   readonly matches: (row: RawRow) => boolean;
   /** Null without LIMIT. */
-  readonly window: FollowedWindow | null;
+  readonly window: FollowedRows | null;
   readonly subscriptions = new Set<Subscription>();
 
   constructor(parts: Omit<FollowedSelection, 'mark' | 'subscriptions' | 'fail'>) {

@@ -58,6 +58,11 @@ export class FollowedWindow {
     return this.#window.items.length;
   }
 
+  /** Rows followed. */
+  get followed(): number {
+    return this.#ids.size;
+  }
+
   follows(id: EntityId): boolean {
     return this.#ids.has(id);
   }
@@ -65,6 +70,20 @@ export class FollowedWindow {
   /** Ascending, those after `after`. */
   idsAfter(after: EntityId | null): readonly EntityId[] {
     return [...this.#ids].filter((id) => after === null || id > after).sort();
+  }
+
+  /** Whether a row lies after another one in the selection's order. */
+  isBeyond(row: RawRow, other: RawRow): boolean {
+    return this.#parts.plan.compare(this.#itemOf(row), this.#itemOf(other)) > 0;
+  }
+
+  /** Of the rows followed, those after this one in the selection's order; by id, ascending. */
+  idsBeyond(row: RawRow): readonly EntityId[] {
+    const item = this.#itemOf(row);
+    const { items } = this.#window;
+    let from = Math.min(items.length, this.limit);
+    while (from > 0 && this.#parts.plan.compare(items[from - 1]!, item) > 0) from -= 1;
+    return items.slice(from, this.limit).map(idOf).sort();
   }
 
   /** Takes in one changed row, as it was and as it is. False if it concerns the window in neither. */

@@ -1,11 +1,17 @@
 /**
  * Holding: the rows of the ids that a session asked for, said part by part.
  *
- * Invariant: an id is held from the moment at which its row was said, or that there is none; before that, nothing is.
+ * Invariants
+ *   - an id is held from the moment at which its row was said, or that there is none; before that, nothing is;
+ *   - to a session that had them at its cursor only those are said that changed since, or that it was told to have left;
+ *   - a row that cannot be read is told to be so, and its id is held.
  */
-import { type EntityId, encodeRow } from '../../storage/index.ts';
+import { TendrilError } from '../../errors.ts';
+import { type EntityId, encodeOrDamage } from '../../storage/index.ts';
 import type { Source } from '../change.ts';
-import type { Core } from '../core.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { FeedRows } from './feed-rows.ts';
+import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import type { HeldIds } from './held-ids.ts';
 import type { Job } from './hydration.ts';
@@ -13,8 +19,9 @@ import { MAX_CHUNK_BYTES } from './limits.ts';
 import type { Follower } from './subscription.ts';
 
 export interface HoldingParts {
-  readonly core: Core;
+  readonly rows: FeedRows;
   readonly source: Source;
+  readonly work: FeedWork;
   readonly chunkRows: number;
 }
 
@@ -25,24 +32,29 @@ export class Holding implements Job {
   readonly #collection: FollowedCollection;
   /** The next one last. */
   readonly #ids: EntityId[];
+  readonly #had: CatchUp | null;
 
+  /** - `had`: the session has them as they stood at its cursor; null: it has not. */
   constructor(
     parts: HoldingParts,
     follower: Follower,
     held: HeldIds,
     collection: FollowedCollection,
     ids: readonly EntityId[],
+    had: CatchUp | null,
   ) {
     this.#parts = parts;
     this.#follower = follower;
     this.#held = held;
     this.#collection = collection;
     this.#ids = [...ids].reverse();
+    this.#had = had === null || had.isOver ? null : had;
+    this.#had?.begin();
   }
 
   advance(): boolean {
-    const { core, source, chunkRows } = this.#parts;
-    const { entry, name } = this.#collection;
+    const { source, chunkRows } = this.#parts;
+    const { name } = this.#collection;
     const ids: EntityId[] = [];
     const rows: Uint8Array[] = [];
     let bytes = 0;
@@ -52,13 +64,33 @@ export class Holding implements Job {
       if (!this.#held.isWanted(this.#collection, id)) continue;
       ids.push(id);
       this.#held.add(this.#collection, id);
-      const row = core.rows.read(name, id);
-      if (row === null) continue;
-      const encoded = encodeRow(entry.descriptor, row);
+      const encoded = this.#encoded(id);
+      if (encoded === null) continue;
       rows.push(encoded);
       bytes += encoded.length;
     }
-    this.#follower.say({ kind: 'held', collection: name, position: source.position(), ids, rows });
-    return this.#ids.length > 0;
+    const basis = this.#had === null ? 'nothing' : 'held';
+    this.#follower.say({ kind: 'held', collection: name, position: source.position(), basis, ids, rows });
+    if (this.#ids.length > 0) return true;
+    this.#had?.end();
+    return false;
+  }
+
+  /** Null where there is nothing to be said. */
+  #encoded(id: EntityId): Uint8Array | null {
+    const { entry, name } = this.#collection;
+    const row = this.#parts.rows.read(name, id);
+    if (row === null) return null;
+    if (row instanceof TendrilError) return this.#unreadable(id, row);
+    const had = this.#had;
+    if (had !== null && row.asOf <= had.cursor! && !had.departed(name).has(id)) return null;
+    const encoded = encodeOrDamage(entry.descriptor, row);
+    return encoded instanceof TendrilError ? this.#unreadable(id, encoded) : encoded;
+  }
+
+  #unreadable(entity: EntityId, error: TendrilError): null {
+    this.#parts.work.unreadable += 1;
+    this.#follower.say({ kind: 'unreadable', collection: this.#collection.name, entity, error });
+    return null;
   }
 }

@@ -2,22 +2,21 @@
  * Hydration: what a subscription follows, said chunk by chunk, ascending by id.
  *
  * Invariants
- *   - each chunk stands at the position at which it is read; between chunks, steps tell what happens to rows said already,
- *     and rows not said yet come as they are when their chunk is read;
- *   - nothing is held between chunks but the last id said.
+ *   - each chunk stands at the position at which it is read; between chunks, steps tell what happens to rows come to
+ *     already, and rows not come to yet come as they are when their chunk is read;
+ *   - nothing is held between chunks but the last id come to;
+ *   - a row that cannot be read is told to be so, and left out.
  */
 import { TendrilError } from '../../errors.ts';
-import { exactValues } from '../../query/index.ts';
-import { createRowScan, type EntityId, encodeRow, type StoredRow } from '../../storage/index.ts';
+import { type EntityId, encodeOrDamage } from '../../storage/index.ts';
 import type { Source } from '../change.ts';
-import type { Core } from '../core.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import { MAX_CHUNK_BYTES } from './limits.ts';
 import type { Subscription } from './subscription.ts';
+import { type Found, NO_BUCKETS, type Walk } from './walk.ts';
 
 export interface HydrationParts {
-  readonly core: Core;
   readonly source: Source;
   readonly work: FeedWork;
   readonly chunkRows: number;
@@ -25,44 +24,55 @@ export interface HydrationParts {
 
 /** Something that is said in several turns. */
 export interface Job {
-  /** Says the next part. False when it was the last, or there is nothing to say any more. */
+  /** Says the next part, or does what must be done before. False when there is nothing to say any more. */
   readonly advance: () => boolean;
 }
 
-/** The rows after an id, ascending, as the tables have them now. */
-type ReadAfter = (after: EntityId | null) => Iterable<StoredRow>;
+interface Portion {
+  readonly rows: Uint8Array[];
+  readonly left: EntityId[];
+  through: EntityId | null;
+  isLast: boolean;
+}
 
 export class Hydration implements Job {
   readonly subscription: Subscription;
   readonly #parts: HydrationParts;
   readonly #collection: FollowedCollection;
-  readonly #readAfter: ReadAfter;
+  readonly #walk: Walk;
   readonly #onDenied: (error: TendrilError) => void;
-  #isCancelled = false;
+  #total: number | null = null;
+  #isFirst = true;
+  #isOver = false;
 
   /** - `onDenied`: the selection cannot be read: its predicate fails on a row, as an overflowing abs() does. */
   constructor(
     parts: HydrationParts,
     collection: FollowedCollection,
     subscription: Subscription,
+    walk: Walk,
     onDenied: (error: TendrilError) => void,
   ) {
     this.#parts = parts;
     this.#collection = collection;
     this.subscription = subscription;
+    this.#walk = walk;
     this.#onDenied = onDenied;
-    this.#readAfter = reading(parts, collection, subscription);
   }
 
   /** Nothing more is said. */
   cancel(): void {
-    this.#isCancelled = true;
+    this.#end();
   }
 
   advance(): boolean {
-    if (this.#isCancelled) return false;
+    if (this.#isOver) return false;
     try {
-      return this.#sayChunk();
+      if (!this.#walk.prepare()) return true;
+      const portion = this.#read();
+      this.#say(portion);
+      if (portion.isLast) this.#end();
+      return !portion.isLast;
     } catch (error) {
       // Other failures of SQLite are this node's, not the selection's.
       if (!(error instanceof TendrilError) || error.facts.sqliteCode !== 'SQLITE_ERROR') throw error;
@@ -71,57 +81,79 @@ export class Hydration implements Job {
     }
   }
 
-  #sayChunk(): boolean {
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#walk.end();
+  }
+
+  #say({ rows, left, through, isLast }: Portion): void {
     const { subscription } = this;
     const { follower, number, followed } = subscription;
-    const { rows, through, isLast } = this.#read();
-    const position = this.#parts.source.position();
+    const isFirst = this.#isFirst;
+    if (isFirst && !isLast) this.#total = this.#walk.total();
+    this.#isFirst = false;
     subscription.through = through;
     subscription.isComplete = isLast;
-    this.#parts.work.hydrated += rows.length;
-    const edge = isLast && followed.window !== null ? followed.window.edge : null;
+    // Of many rows that were looked at there may be none to speak of.
+    if (!isFirst && !isLast && rows.length === 0 && left.length === 0) return;
     follower.say({
       kind: 'chunk',
       subscription: number,
       selection: followed.number,
-      position,
+      position: this.#parts.source.position(),
+      basis: this.#walk.basis,
       rows,
+      left,
+      differing: isFirst ? this.#walk.differing() : NO_BUCKETS,
+      total: this.#total,
       last: isLast,
-      edge,
+      edge: isLast && followed.window !== null ? followed.window.edge : null,
     });
-    return !isLast;
   }
 
-  #read(): { readonly rows: readonly Uint8Array[]; readonly through: EntityId | null; readonly isLast: boolean } {
-    const { descriptor } = this.#collection.entry;
-    const rows: Uint8Array[] = [];
-    let { through } = this.subscription;
-    let bytes = 0;
-    for (const row of this.#readAfter(through)) {
-      if (rows.length >= this.#parts.chunkRows || bytes >= MAX_CHUNK_BYTES) return { rows, through, isLast: false };
-      const encoded = encodeRow(descriptor, row);
-      rows.push(encoded);
-      bytes += encoded.length;
-      through = row.values[0] as EntityId;
+  #read(): Portion {
+    const { chunkRows, work } = this.#parts;
+    const portion: Portion = { rows: [], left: [], through: this.subscription.through, isLast: true };
+    let [count, bytes] = [0, 0];
+    for (const found of this.#walk.next(portion.through, chunkRows)) {
+      if (count >= chunkRows || bytes >= MAX_CHUNK_BYTES) {
+        portion.isLast = false;
+        break;
+      }
+      count += 1;
+      bytes += this.#take(portion, found);
+      portion.through = found.id;
     }
-    return { rows, through, isLast: true };
+    work.hydrated += portion.rows.length;
+    return portion;
   }
-}
 
-/** One row more than a chunk takes tells whether there is another chunk. */
-function reading(
-  { core, chunkRows }: HydrationParts,
-  { entry, name }: FollowedCollection,
-  { followed: { selection, window } }: Subscription,
-): ReadAfter {
-  if (window !== null) {
-    return (after) =>
-      window
-        .idsAfter(after)
-        .slice(0, chunkRows + 1)
-        .map((id) => core.rows.read(name, id)!);
+  /** Returns the bytes it adds. */
+  #take(portion: Portion, found: Found): number {
+    switch (found.kind) {
+      case 'unchanged':
+        return 0;
+      case 'left':
+        portion.left.push(found.id);
+        return 0;
+      case 'unreadable':
+        this.#tellUnreadable(found.id, found.error);
+        return 0;
+      case 'row': {
+        const encoded = encodeOrDamage(this.#collection.entry.descriptor, found.row);
+        if (encoded instanceof TendrilError) {
+          this.#tellUnreadable(found.id, encoded);
+          return 0;
+        }
+        portion.rows.push(encoded);
+        return encoded.length;
+      }
+    }
   }
-  const { sql } = selection.shape;
-  const scan = createRowScan(core.driver, entry.descriptor, sql.where, exactValues(selection));
-  return (after) => scan.next(after, chunkRows + 1);
+
+  #tellUnreadable(entity: EntityId, error: TendrilError): void {
+    this.#parts.work.unreadable += 1;
+    this.subscription.follower.say({ kind: 'unreadable', collection: this.#collection.name, entity, error });
+  }
 }

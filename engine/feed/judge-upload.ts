@@ -4,12 +4,15 @@
  *
  * Invariants
  *   - one that was applied before is settled again if it is the same, byte for byte, and refused if it is not;
- *   - what a new attempt may cure is a rebase; every other fault is a refusal, which is final.
+ *   - what a new attempt may cure is a rebase; every other fault is a refusal, which is final, and remembered: the same
+ *     operations are refused again by the same error, without being judged anew;
+ *   - one that is older than the outcomes that are kept, and of which nothing is known, is refused: it may have been settled.
  */
 import { TendrilError } from '../../errors.ts';
 import {
   decodeOperation,
   digestOf,
+  fingerprintOf,
   MAX_TRANSACTION_BYTES,
   MAX_TRANSACTION_OPERATIONS,
   type Operation,
@@ -37,8 +40,12 @@ export type Judgement =
   | { readonly kind: 'known'; readonly position: Position }
   | { readonly kind: 'rebase'; readonly reason: 'clock-drift' | 'missing-precursor' };
 
-/** @throws {TendrilError} what refuses it whatever is known here: bytes that are no operation, sizes, another author. */
-export function readUpload(transaction: TransactionId, pieces: readonly Uint8Array[], author: string): Uploaded {
+/**
+ * - `author`: of all its operations; null where the session may upload what others wrote.
+ *
+ * @throws {TendrilError} what refuses it whatever is known here: bytes that are no operation, sizes, another author.
+ */
+export function readUpload(transaction: TransactionId, pieces: readonly Uint8Array[], author: string | null): Uploaded {
   if (pieces.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(pieces.length);
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
   if (size > MAX_TRANSACTION_BYTES) throw tooManyBytes(size);
@@ -58,11 +65,28 @@ export function readUpload(transaction: TransactionId, pieces: readonly Uint8Arr
   return { transaction, operations: sorted };
 }
 
+/** Why these operations of it were refused before; null if they were not. */
+export function refusedBefore(
+  { log }: Pick<Core, 'log'>,
+  transaction: TransactionId,
+  pieces: readonly Uint8Array[],
+): TendrilError | null {
+  const outcome = log.outcome(transaction);
+  return outcome?.kind === 'refused' && outcome.operations === fingerprintOf(pieces) ? outcome.error : null;
+}
+
+/** What says something of the operations for ever; not of who uploaded them, nor of what this node has forgotten. */
+export function isMemorable({ code }: TendrilError): boolean {
+  return code !== 'policy-denied' && code !== 'outcome-unknown';
+}
+
 /** @throws {TendrilError} why it is refused. */
 export function judgeUpload(core: Core, { transaction, operations }: Uploaded): Judgement {
-  const outcome = core.log.outcome(transaction);
+  const { outcomes } = core.log;
+  const outcome = outcomes.of(transaction);
+  const applied = outcome?.kind === 'applied' ? outcome.position : null;
   const fresh: Prepared[] = [];
-  let position = outcome?.position ?? null;
+  let position = applied;
   for (const prepared of operations) {
     const held = core.log.identity(prepared.operation.id);
     if (held === null) fresh.push(prepared);
@@ -70,16 +94,17 @@ export function judgeUpload(core: Core, { transaction, operations }: Uploaded): 
     else position ??= held.position;
   }
   // Another operation under the id of a transaction that was settled without it.
-  if (outcome !== null && fresh.length > 0) throw identityClash(fresh[0]!.operation);
+  if (applied !== null && fresh.length > 0) throw identityClash(fresh[0]!.operation);
   if (fresh.length === 0) return { kind: 'known', position: position! };
+  if (position === null && timeOf(transaction) < outcomes.floor()) throw forgotten(transaction, outcomes.floor());
   if (hasDrifted(core, fresh)) return { kind: 'rebase', reason: 'clock-drift' };
   return hasPrecursors(core, fresh) ? { kind: 'sound', fresh } : { kind: 'rebase', reason: 'missing-precursor' };
 }
 
-function checkOrigin(operation: Operation, transaction: TransactionId, author: string): void {
+function checkOrigin(operation: Operation, transaction: TransactionId, author: string | null): void {
   if (operation.transaction !== transaction)
     throw foreign(transaction, `holds an operation of ${operation.transaction}`);
-  if (operation.author === author) return;
+  if (author === null || operation.author === author) return;
   throw new TendrilError({
     code: 'policy-denied',
     problem: `Operation ${operation.id} names another author than the one this session writes as.`,
@@ -109,6 +134,15 @@ function hasPrecursors({ log, catalog }: Core, fresh: readonly Prepared[]): bool
     }
   }
   return !isMissing;
+}
+
+function forgotten(transaction: TransactionId, floor: number): TendrilError {
+  return new TendrilError({
+    code: 'outcome-unknown',
+    problem: `The transaction ${transaction} was made before ${new Date(floor).toISOString()}, and its outcome is not kept.`,
+    remedy: 'Look whether what it wrote is there; if not, write it again.',
+    facts: { transaction, floor },
+  });
 }
 
 function foreign(transaction: TransactionId, what: string): TendrilError {

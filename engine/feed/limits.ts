@@ -6,8 +6,20 @@ export const MAX_SUBSCRIPTIONS = 500;
 export const MAX_WINDOW_LIMIT = 10_000;
 /** Rows of one chunk. */
 export const MAX_CHUNK_ROWS = 1_000;
+/** Operations of one `logged`; it also ends after MAX_CHUNK_BYTES, and always with a whole transaction. */
+export const MAX_LOGGED_OPERATIONS = 1_000;
 /** Bytes of one chunk's rows: one row may pass it. */
 export const MAX_CHUNK_BYTES = 256 * 1_024;
+/** Operations that may have come since a session's cursor for it to resume: past them it is compared by buckets. */
+export const MAX_CATCH_UP_OPERATIONS = 100_000;
+/** Operations of the log that one turn looks at for it. */
+export const MAX_CATCH_UP_TURN = 10_000;
+/** Rows a session keeps in memory while it catches up, as they were and are: others are read again for each subscription. */
+export const MAX_KEPT_CHANGES = 10_000;
+/** Rows that may leave what a session follows while it catches up. */
+export const MAX_DEPARTURES = 10_000;
+/** Positions of which a session may be told nothing: then it is told that they have passed. */
+export const MAX_SILENT_POSITIONS = 1_000;
 /** Ids one session holds, over all collections, with those of its uploads that wait. */
 export const MAX_HELD_IDS = 100_000;
 /** Requests of one session to hold ids whose rows have not all been said. */
@@ -15,6 +27,9 @@ export const MAX_OPEN_HOLDS = 100;
 /** Uploaded transactions of one session that wait for their commit, and bytes of their operations. */
 export const MAX_WAITING_UPLOADS = 10_000;
 export const MAX_WAITING_BYTES = 64 * 1_024 * 1_024;
+/** Of either, the part at which a session is asked to pause, and the part below which it may go on. */
+export const PAUSE_AT = 1 / 2;
+export const GO_ON_BELOW = 1 / 4;
 /** The same of all sessions together: past them, each keeps to its share. */
 export const MAX_ALL_WAITING_UPLOADS = 40_000;
 export const MAX_ALL_WAITING_BYTES = 256 * 1_024 * 1_024;

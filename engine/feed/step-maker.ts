@@ -6,9 +6,10 @@
  *     it, one that leaves as a leave; of a row that a session does not follow it is told nothing;
  *   - parts, and their bytes, are made once for a transaction; sessions to which it means the same get the same step.
  */
+import { assert, TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import { type EntityId, encodeItems, encodeRow, type OperationId, type StoredRow } from '../../storage/index.ts';
-import type { Commit, Touched } from '../change.ts';
+import type { Bound, Commit, Touched } from '../change.ts';
 import type { Step as Place } from '../live/step.ts';
 import type { Edge, Part, Step } from '../upstream/stream.ts';
 import type { FeedWork } from './feed-work.ts';
@@ -27,7 +28,7 @@ export interface Uploader {
 export interface StepParts {
   readonly collections: ReadonlyMap<string, FollowedCollection>;
   readonly work: FeedWork;
-  readonly readRow: (collection: string, id: EntityId) => StoredRow | null;
+  readonly readRow: (collection: string, id: EntityId) => StoredRow | TendrilError | null;
 }
 
 /** Told to whom. Nothing is said where it is not listed. */
@@ -89,6 +90,7 @@ class StepMaker {
 
   make(): Told {
     for (const touched of this.#commit.touched) this.#meet(touched);
+    for (const bound of this.#commit.bounds ?? []) this.#meetBound(bound);
     for (const [followed, met] of this.#windows) this.#maintain(followed, met);
     for (const news of this.#rows.values()) if (news.touched === null) this.#meetUntouched(news);
     for (const news of this.#rows.values()) this.#tell(news);
@@ -100,7 +102,7 @@ class StepMaker {
 
   #meet(touched: Touched): void {
     const collection = this.#parts.collections.get(touched.collection)!;
-    const isUploaded = this.#uploader !== null;
+    const isUploaded = this.#isUploaded(touched);
     if (!collection.isFollowed && !isUploaded) return;
     const { id } = touched;
     const before = living(touched.before);
@@ -117,9 +119,21 @@ class StepMaker {
       }
     }
     for (const follower of collection.holders(id)) note(news, follower, WAS | IS);
-    if (this.#uploader === null) return;
-    note(news, this.#uploader.follower, IS);
-    this.#uploader.hold(collection.name, id);
+    if (!isUploaded) return;
+    note(news, this.#uploader!.follower, IS);
+    this.#uploader!.hold(collection.name, id);
+  }
+
+  /** At a relay rows move in and out with a transaction that it has not touched. */
+  #isUploaded({ operations }: Touched): boolean {
+    const own = this.#uploader?.operations;
+    return own !== undefined && operations.some(({ id }) => own.has(id));
+  }
+
+  /** Of a relay: what bounds a window here, its upstream says. */
+  #meetBound({ collection, key }: Bound): void {
+    const followed = this.#parts.collections.get(collection)?.find(key);
+    if (followed !== undefined && followed.window !== null) this.#metBy(followed);
   }
 
   #maintain(followed: FollowedSelection, met: readonly RowNews[]): void {
@@ -140,7 +154,12 @@ class StepMaker {
   /** A row that others moved into or out of windows: by whatever else it is followed, it was before and is now. */
   #meetUntouched(news: RowNews): void {
     const { collection, id, movedIn } = news;
-    const { values } = this.#rowOf(collection.name, id);
+    const row = this.#rowOf(collection.name, id);
+    if (row instanceof TendrilError) {
+      this.#leaveOut(news, row);
+      return;
+    }
+    const { values } = row;
     for (const followed of collection.concerned(values, values)) {
       if (movedIn.has(followed)) continue;
       try {
@@ -174,11 +193,13 @@ class StepMaker {
     // Whoever holds the id of a row that did not exist has nothing to which items could apply.
     const was = (flags & WAS) !== 0 && touched?.before !== null;
     const is = (flags & IS) !== 0;
-    if (!is) return was ? 'leave' : null;
-    if (follower !== this.#uploader?.follower || touched === null)
-      return !was ? 'whole' : touched === null ? null : 'items';
+    if (!is || touched?.after === null) return was ? 'leave' : null;
+    const isOwn = follower === this.#uploader?.follower && touched !== null && this.#isUploaded(touched);
+    // At a relay, what was settled before: its author alone waits for it.
+    if (!isOwn && touched !== null && touched.before === touched.after) return null;
+    if (!isOwn) return !was ? 'whole' : touched === null ? null : touched.isWhole === true ? 'whole' : 'items';
     // Its own operations are there already: it lacks what the authority added.
-    if (!was && touched.before !== null) return 'whole';
+    if ((!was && touched.before !== null) || touched.isWhole === true) return 'whole';
     return touched.operations.every(({ id }) => this.#uploader!.operations.has(id)) ? null : 'added';
   }
 
@@ -195,7 +216,8 @@ class StepMaker {
       case 'leave':
         return { kind, collection: collection.name, entity: id };
       case 'whole': {
-        const row = touched === null ? this.#rowOf(collection.name, id) : touched.after;
+        const row = touched === null ? this.#rowOf(collection.name, id) : touched.after!;
+        assert(!(row instanceof TendrilError), 'a row that cannot be read is to be told');
         return { kind, collection: collection.name, row: encodeRow(collection.entry.descriptor, row) };
       }
       case 'items':
@@ -204,16 +226,26 @@ class StepMaker {
         const own = this.#uploader?.operations;
         const told = kind === 'items' ? operations : operations.filter((operation) => !own!.has(operation.id));
         const items = encodeItems(told.map((operation) => ({ id: operation.id, edits: operation.edits })));
-        return { kind: 'items', collection: collection.name, entity: id, items, head: after.head };
+        return { kind: 'items', collection: collection.name, entity: id, items, head: after!.head };
       }
     }
   }
 
   /** A row that this transaction did not touch, as it stands at it: later ones of the group are in the table already. */
-  #rowOf(collection: string, id: EntityId): StoredRow {
+  #rowOf(collection: string, id: EntityId): StoredRow | TendrilError {
     const later = this.#later ?? touchedLater(this.#place);
     this.#later = later;
     return later.get(keyOf(collection, id)) ?? this.#parts.readRow(collection, id)!;
+  }
+
+  /** A row that others moved and that cannot be read: those whom it enters are told so, those whom it leaves as ever. */
+  #leaveOut({ collection, id, followed }: RowNews, error: TendrilError): void {
+    for (const [follower, flags] of [...followed]) {
+      if ((flags & IS) === 0) continue;
+      followed.delete(follower);
+      this.#parts.work.unreadable += 1;
+      follower.say({ kind: 'unreadable', collection: collection.name, entity: id, error });
+    }
   }
 
   #stepOf(follower: Follower, { parts, edges }: Draft): Step {
@@ -281,6 +313,7 @@ function noteMove(news: RowNews, followed: FollowedSelection, flag: number): voi
 function noteAll(news: RowNews, { subscriptions }: FollowedSelection, flags: number): void {
   for (const subscription of subscriptions) {
     if (subscription.countsFor(news.id)) note(news, subscription.follower, flags);
+    else subscription.whenMissed?.(news.id);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Subscription: one session's hold on a followed selection, from its first chunk to its end.
  *
- * Invariant: while it is hydrated, it counts for the rows up to the last id said, and for no others: those come with a
- * later chunk as they are then.
+ * Invariant: while it is hydrated, it counts for the rows up to the last id looked at, and for those that the session is
+ * known to have as they are; for no others: those come with a later chunk as they are then.
  */
 import type { EntityId } from '../../storage/index.ts';
 import type { Said, SubscriptionNumber } from '../upstream/stream.ts';
@@ -20,8 +20,12 @@ export class Subscription {
   readonly number: SubscriptionNumber;
   readonly followed: FollowedSelection;
   isComplete = false;
-  /** The last id said; null before the first chunk. */
+  /** The last id that a chunk has come to; null before the first chunk. */
   through: EntityId | null = null;
+  /** Rows beyond it that the session has as they are; null for none. */
+  has: ((id: EntityId) => boolean) | null = null;
+  /** Told of rows that concern it while it does not count for them. */
+  whenMissed: ((id: EntityId) => void) | null = null;
 
   constructor(follower: Follower, number: SubscriptionNumber, followed: FollowedSelection) {
     this.follower = follower;
@@ -30,6 +34,6 @@ export class Subscription {
   }
 
   countsFor(id: EntityId): boolean {
-    return this.isComplete || (this.through !== null && id <= this.through);
+    return this.isComplete || (this.through !== null && id <= this.through) || this.has?.(id) === true;
   }
 }

@@ -3,17 +3,18 @@
  *
  * Invariants
  *   - it is judged inside the group, after all that its session uploaded before;
+ *   - a refusal is written down in the same group, an accepted one with what it wrote;
  *   - nothing is said of it before the COMMIT: an accepted one is settled by the step of its commit, which the step maker
  *     makes for the session, and the others are answered here;
  *   - where the storage fails nothing is known of it, so that neither `refused` nor `rebase` would be true: its session ends.
  */
 import { TendrilError } from '../../errors.ts';
 import type { OperationId, Position, TransactionId } from '../../storage/index.ts';
-import type { Core } from '../core.ts';
+import type { Core, Prepared } from '../core.ts';
 import type { Request } from '../upstream/stream.ts';
 import type { Member, Outcome } from '../write/commit-queue.ts';
 import { applyUpload } from './apply-upload.ts';
-import { judgeUpload, readUpload, type Uploaded } from './judge-upload.ts';
+import { isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 
 export type UploadRequest = Extract<Request, { readonly kind: 'upload' }>;
 
@@ -21,7 +22,18 @@ export type Verdict =
   | { readonly kind: 'applied' }
   | { readonly kind: 'known'; readonly position: Position; readonly uploaded: Uploaded }
   | { readonly kind: 'refused'; readonly error: TendrilError }
-  | { readonly kind: 'rebase'; readonly reason: 'clock-drift' | 'missing-precursor' };
+  /** `time`: the clock of the authority, where that is not this node. */
+  | {
+      readonly kind: 'rebase';
+      readonly reason: 'clock-drift' | 'missing-precursor' | 'author';
+      readonly time?: number;
+    };
+
+/** Who has uploads settled that are not settled here. */
+export interface UploadForwarding {
+  /** - `author`: of all operations, null where they may have several. */
+  readonly take: (request: UploadRequest, author: string | null, told: Omit<UploadDesk, 'core'>) => void;
+}
 
 export interface UploadDesk {
   readonly core: Core;
@@ -31,47 +43,75 @@ export interface UploadDesk {
   readonly end: (verdict: Verdict | null, failure: unknown) => void;
 }
 
+interface Sound {
+  readonly kind: 'sound';
+  readonly uploaded: Uploaded;
+  readonly fresh: readonly Prepared[];
+}
+
+const NOTHING_APPLIED: Outcome = { kind: 'done', commits: [], operations: 0, bytes: 0 };
+
 export class Upload implements Member {
   readonly #desk: UploadDesk;
-  readonly #author: string;
+  readonly #author: string | null;
   readonly #request: UploadRequest;
   #verdict: Verdict | null = null;
 
-  constructor(desk: UploadDesk, author: string, request: UploadRequest) {
+  constructor(desk: UploadDesk, author: string | null, request: UploadRequest) {
     this.#desk = desk;
     this.#author = author;
     this.#request = request;
   }
 
   run(): Outcome {
-    const { core, begin } = this.#desk;
+    const { log } = this.#desk.core;
     const { transaction, operations: pieces } = this.#request;
+    let isSound = false;
     try {
-      const uploaded = readUpload(transaction, pieces, this.#author);
-      const judgement = judgeUpload(core, uploaded);
-      if (judgement.kind !== 'sound') {
-        this.#verdict = judgement.kind === 'known' ? { ...judgement, uploaded } : judgement;
+      const judged = this.#judge();
+      if (judged.kind !== 'sound') {
+        this.#verdict = judged;
         return { kind: 'left' };
       }
-      const { fresh } = judgement;
-      const commit = applyUpload(core, transaction, fresh);
-      begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
-      this.#verdict = { kind: 'applied' };
-      const bytes = fresh.reduce((sum, each) => sum + each.bytes.length, 0);
-      return { kind: 'done', commits: [commit], operations: fresh.length, bytes };
+      isSound = true;
+      return this.#apply(judged);
     } catch (error) {
       // What the storage reports is a failure of this node, not of what it was given.
       if (!(error instanceof TendrilError) || error.code.startsWith('storage-')) throw error;
       this.#verdict = { kind: 'refused', error };
-      return { kind: 'left' };
+      // What applying it wrote is taken back.
+      if (isSound || !isMemorable(error)) return { kind: 'left' };
+      log.outcomes.refuse(transaction, pieces, error);
+      return NOTHING_APPLIED;
     }
   }
-
   committed(): void {
     this.#desk.end(this.#verdict, null);
   }
 
   failed(error: unknown): void {
     this.#desk.end(null, error);
+  }
+
+  /** @throws {TendrilError} why it is refused. */
+  #judge(): Verdict | Sound {
+    const { core } = this.#desk;
+    const { transaction, operations: pieces } = this.#request;
+    const error = refusedBefore(core, transaction, pieces);
+    if (error !== null) return { kind: 'refused', error };
+    const uploaded = readUpload(transaction, pieces, this.#author);
+    const judgement = judgeUpload(core, uploaded);
+    if (judgement.kind === 'rebase') return judgement;
+    return { ...judgement, uploaded };
+  }
+
+  #apply({ uploaded, fresh }: Sound): Outcome {
+    const { core, begin } = this.#desk;
+    const { transaction } = uploaded;
+    const commit = applyUpload(core, transaction, fresh);
+    begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
+    this.#verdict = { kind: 'applied' };
+    const bytes = fresh.reduce((sum, each) => sum + each.bytes.length, 0);
+    return { kind: 'done', commits: [commit], operations: fresh.length, bytes };
   }
 }

@@ -33,6 +33,11 @@ export class WaitingUploads implements Load {
     return this.#entities;
   }
 
+  /** - `part`: of what may wait. */
+  isPast(part: number): boolean {
+    return this.#count > MAX_WAITING_UPLOADS * part || this.#bytes > MAX_WAITING_BYTES * part;
+  }
+
   /**
    * - `held`: ids that the session holds already.
    *

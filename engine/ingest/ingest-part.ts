@@ -7,6 +7,7 @@
  *     of them comes;
  *   - an operation that is here already is a duplicate if its content is the same, else its transaction is refused;
  *   - operations of a transaction that come after it was applied are applied by themselves: nothing is lost;
+ *   - rows cannot be undone past what comes from below another log's floor: the floor rises with it;
  *   - a part applies fewer than MAX_GROUP_OPERATIONS operations, and then one transaction more.
  */
 import { TendrilError } from '../../errors.ts';
@@ -38,7 +39,7 @@ export interface PartResult {
   /** Transactions that had to wait, and how many operations the part brought of each. */
   readonly parked: ReadonlyMap<TransactionId, number>;
   readonly dropped: readonly TransactionId[];
-  readonly refused: readonly TendrilError[];
+  readonly refused: ReadonlyMap<TransactionId, TendrilError>;
   /** Parked transactions that miss nothing any more, for which this part had no room. */
   readonly ready: readonly TransactionId[];
 }
@@ -55,7 +56,7 @@ class PartWork {
   readonly #commits: Commit[] = [];
   readonly #parked = new Map<TransactionId, number>();
   readonly #dropped: TransactionId[];
-  readonly #refused: TendrilError[] = [];
+  readonly #refused = new Map<TransactionId, TendrilError>();
   readonly #later: TransactionId[] = [];
   #applied = 0;
   #bytes = 0;
@@ -90,34 +91,38 @@ class PartWork {
   }
 
   /** Returns the parked transactions that it made ready. */
-  #takeOne({ transaction, items }: Batch): TransactionId[] {
+  #takeOne({ transaction, items, truncated = false }: Batch): TransactionId[] {
     const parking = this.#parking;
     // What only comes out of parking is not put back when it is refused.
     const checkpoint = items.length > 0 && parking.has(transaction) ? parking.checkpoint() : null;
     const parked = parking.take(transaction);
     const all = parked === null ? items : [...parked.items, ...items];
+    const isTruncated = truncated || parked?.truncated === true;
     try {
       const { fresh, duplicates, missing } = judge(this.#core, all);
       this.#duplicates += duplicates;
-      if (missing.length === 0) return fresh.length === 0 ? [] : this.#apply(transaction, fresh);
-      this.#park(transaction, fresh, missing);
+      if (missing.length === 0) {
+        return fresh.length === 0 ? [] : this.#apply({ transaction, items: fresh, bytes: 0, truncated: isTruncated });
+      }
+      this.#park({ transaction, items: fresh, bytes: sizeOf(fresh), truncated: isTruncated }, missing);
       this.#parked.set(transaction, items.length);
     } catch (error) {
       // What the storage reports is a failure of this node, not of what it was given.
       if (!(error instanceof TendrilError) || error.code.startsWith('storage-')) throw error;
       if (checkpoint !== null) parking.restore(checkpoint);
-      this.#refused.push(error);
+      this.#refused.set(transaction, error);
     }
     return [];
   }
 
-  #park(transaction: TransactionId, items: readonly Prepared[], missing: readonly OperationId[]): void {
-    const arrival = { transaction, items, bytes: sizeOf(items) };
+  #park(arrival: Batch, missing: readonly OperationId[]): void {
     this.#dropped.push(...this.#parking.park(arrival, missing, this.#core.clock.now()));
   }
 
-  #apply(transaction: TransactionId, fresh: readonly Prepared[]): TransactionId[] {
-    this.#commits.push(applyFresh(this.#core, transaction, fresh));
+  #apply({ transaction, items: fresh, truncated }: Batch): TransactionId[] {
+    const commit = applyFresh(this.#core, transaction, fresh);
+    if (truncated) this.#core.log.raiseFloor(commit.position);
+    this.#commits.push(commit);
     this.#applied += fresh.length;
     this.#bytes += sizeOf(fresh);
     return fresh.flatMap(({ operation: { id } }) => {

@@ -5,7 +5,7 @@
  * The clock is not asked: the node that accepted an operation has judged its time.
  */
 import { TendrilError } from '../../errors.ts';
-import { decodeOperation, digestOf, type TransactionId } from '../../storage/index.ts';
+import { decodeKept, type TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import { type CommitQueue, MAX_GROUP_BYTES, MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
 import { type Batch, ingestPart, type PartResult } from './ingest-part.ts';
@@ -24,8 +24,18 @@ export interface IngestResult {
   readonly refused: readonly TendrilError[];
 }
 
+/** What came of transactions that were taken in whole. Those that are named nowhere are here. */
+export interface Taken {
+  /** In memory only: they wait for what they were built on. */
+  readonly parked: ReadonlySet<TransactionId>;
+  readonly dropped: readonly TransactionId[];
+  readonly refused: ReadonlyMap<TransactionId, TendrilError>;
+}
+
 export interface Ingester {
   readonly ingest: (operations: readonly Uint8Array[]) => Promise<IngestResult>;
+  /** The same for operations that were read already. */
+  readonly take: (transactions: readonly Batch[]) => Promise<Taken>;
   readonly parked: () => { readonly transactions: number; readonly bytes: number };
   /** Resolves when every call made so far has ended. */
   readonly settled: () => Promise<void>;
@@ -40,17 +50,18 @@ interface Parts {
 export function createIngester(core: Core, queue: CommitQueue): Ingester {
   const parts: Parts = { core, queue, parking: createParking() };
   const { parking } = parts;
-  const running = new Set<Promise<IngestResult>>();
+  const running = new Set<Promise<unknown>>();
+  const whileRunning = async <Result>(run: Promise<Result>): Promise<Result> => {
+    running.add(run);
+    try {
+      return await run;
+    } finally {
+      running.delete(run);
+    }
+  };
   return {
-    ingest: async (operations) => {
-      const run = ingest(parts, operations);
-      running.add(run);
-      try {
-        return await run;
-      } finally {
-        running.delete(run);
-      }
-    },
+    ingest: (operations) => whileRunning(ingest(parts, operations)),
+    take: (transactions) => whileRunning(take(parts, transactions)),
     parked: () => ({ transactions: parking.count(), bytes: parking.bytes() }),
     settled: async () => {
       await Promise.allSettled(running);
@@ -60,16 +71,29 @@ export function createIngester(core: Core, queue: CommitQueue): Ingester {
 
 async function ingest(parts: Parts, operations: readonly Uint8Array[]): Promise<IngestResult> {
   const { batches, refused } = readBatches(operations);
-  const committed = await Promise.all(partsOf(batches).map((part) => commitPart(parts, part)));
-  const results = committed.flat();
+  const results = await commitAll(parts, batches);
   const waiting = results.flatMap((result) => [...result.parked]).filter(([id]) => parts.parking.has(id));
   return {
     applied: results.reduce((sum, { applied }) => sum + applied, 0),
     duplicates: results.reduce((sum, { duplicates }) => sum + duplicates, 0),
     parked: waiting.reduce((sum, [, count]) => sum + count, 0),
     dropped: results.flatMap(({ dropped }) => dropped),
-    refused: [...refused, ...results.flatMap((result) => result.refused)],
+    refused: [...refused, ...results.flatMap((result) => [...result.refused.values()])],
   };
+}
+
+async function take(parts: Parts, transactions: readonly Batch[]): Promise<Taken> {
+  const results = await commitAll(parts, transactions);
+  const parked = results.flatMap((result) => [...result.parked.keys()]).filter((id) => parts.parking.has(id));
+  return {
+    parked: new Set(parked),
+    dropped: results.flatMap(({ dropped }) => dropped),
+    refused: new Map(results.flatMap(({ refused }) => [...refused])),
+  };
+}
+
+async function commitAll(parts: Parts, batches: readonly Batch[]): Promise<readonly PartResult[]> {
+  return (await Promise.all(partsOf(batches).map((part) => commitPart(parts, part)))).flat();
 }
 
 /** The operations by transaction, in the order in which each transaction is first seen; and what is no operation. */
@@ -83,10 +107,10 @@ function readBatches(operations: readonly Uint8Array[]): {
     try {
       // A copy, of a Buffer too: what the caller does to its bytes later must not reach parking.
       const bytes = new Uint8Array(given);
-      const operation = decodeOperation(bytes);
-      const { transaction } = operation;
+      const kept = decodeKept(bytes);
+      const { transaction } = kept.operation;
       const batch = batches.get(transaction) ?? { transaction, items: [], bytes: 0 };
-      batch.items.push({ operation, bytes, digest: digestOf(bytes) });
+      batch.items.push(kept);
       batch.bytes += bytes.length;
       batches.set(transaction, batch);
     } catch (error) {

@@ -19,6 +19,8 @@ export interface Arrival<Item> {
   readonly transaction: TransactionId;
   readonly items: readonly Item[];
   readonly bytes: number;
+  /** It comes from below the floor of another's log: others there may be skeletons that only it makes up for. */
+  readonly truncated?: boolean;
 }
 
 interface Parked<Item> {

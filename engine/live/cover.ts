@@ -1,11 +1,22 @@
 /**
  * Cover: whether this node holds what a live query asks for. A durable node holds everything, always.
  */
+/** `total`: as far as the upstream has counted. */
+export interface Progress {
+  readonly received: number;
+  readonly total: number | null;
+}
+
 export interface Cover {
-  /** `complete`: all of it is held. `syncing`: the upstream is being asked. `offline`: it cannot be. `denied`: it said no. */
-  readonly status: 'complete' | 'syncing' | 'offline' | 'denied';
+  /**
+   * `complete`: all of it is held. `syncing`: the upstream is being asked. `offline`: it cannot be. `denied`: it said no.
+   * `local`: nobody is asked, what is held is all that was asked for.
+   */
+  readonly status: 'complete' | 'syncing' | 'offline' | 'denied' | 'local';
   /** Why it is offline or denied. */
   readonly error: unknown;
+  /** While rows are coming: how many have. Null otherwise. */
+  readonly progress: Progress | null;
   /** Calls `task` once, when it is known that there are rows to show (also while offline: those held) or none to be had. */
   readonly whenAnswered: (task: () => void) => void;
   /** The live query has ended, or asks for something else. */
@@ -15,6 +26,9 @@ export interface Cover {
 export const COMPLETE: Cover = {
   status: 'complete',
   error: null,
+  progress: null,
   whenAnswered: (task) => task(),
   leave: () => undefined,
 };
+
+export const LOCAL: Cover = { ...COMPLETE, status: 'local' };

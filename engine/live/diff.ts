@@ -36,8 +36,10 @@ export function diff<Row>(
   return paired(removed, added, updated, null);
 }
 
+/** A selection that names `_pending` has a cell more, at the end, which no program sees. */
 function sameRow(left: RawRow, right: RawRow): boolean {
-  return left.length === right.length && left.every((cell, at) => sameCells(cell, right[at]!));
+  if (left.length > right.length) return sameRow(right, left);
+  return left.every((cell, at) => sameCells(cell, right[at]!));
 }
 
 function sameCells(left: RawRow[number], right: RawRow[number]): boolean {

@@ -13,7 +13,7 @@ import type { Explanation } from '../explain.ts';
 import { type Bucket, itemsOf, withItem, withoutItem } from './bucket.ts';
 import { type ChangeSet, isEmpty } from './change-set.ts';
 import { ChangeStream } from './change-stream.ts';
-import type { Cover } from './cover.ts';
+import type { Cover, Progress } from './cover.ts';
 import type { Deliveries, Sender } from './deliveries.ts';
 import { diff } from './diff.ts';
 import { Callback, type Listener } from './listener.ts';
@@ -31,6 +31,8 @@ export interface LiveQuery<Row> {
   readonly status: LiveStatus;
   /** Why there is no answer, or why it may be behind; null when all is well. */
   readonly error: unknown;
+  /** While rows are coming from the upstream: how many have, and of how many if that was counted. Null otherwise. */
+  readonly progress: Progress | null;
   /** Calls `listener` at once with the rows (none until ready), then after each change. Returns what stops it. */
   subscribe(listener: (rows: readonly Row[]) => unknown): () => void;
   /** Calls `listener` with each change set to come. Returns what stops it. */
@@ -141,6 +143,10 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   get error(): unknown {
     return this.#error ?? this.#view?.error ?? this.#cover.error;
+  }
+
+  get progress(): Progress | null {
+    return this.#cover.progress;
   }
 
   get isListening(): boolean {

@@ -14,6 +14,7 @@ import {
   type Shape,
   type SqlProbe,
   type SqlValue,
+  sourceOf,
   within,
 } from '../../query/index.ts';
 import type { Member } from './member.ts';
@@ -81,7 +82,7 @@ function compilePlan<Row>(shape: Shape, probe: SqlProbe): Plan<Row> {
     compare: (left, right) => order.compare(left.keys, right.keys),
     identityOf,
     limitSlot,
-    sql: `SELECT ${columns} FROM ${quoteName(tree.table.name)}${where} ORDER BY ${sql.orderBy}${limit}`,
+    sql: `SELECT ${columns} FROM ${sourceOf(tree.table)}${where} ORDER BY ${sql.orderBy}${limit}`,
   };
 }
 

@@ -15,9 +15,9 @@ import type { Covers } from '../covers.ts';
 import type { SqlRow } from '../sql-result.ts';
 import { Deliveries } from './deliveries.ts';
 import { type LiveQuery, type Opener, OpenLiveQuery } from './live-query.ts';
+import { CollectionViews, PendingCommits } from './pending-views.ts';
 import { createPlans, refuseOffset } from './plan.ts';
 import type { IndexSizes } from './selection-index.ts';
-import { SelectionViews } from './selection-views.ts';
 import type { PrepareStatement } from './statement-live.ts';
 import { StatementViews } from './statement-view.ts';
 import type { Due } from './step.ts';
@@ -76,8 +76,13 @@ export function createReactor(parts: ReactorParts): Reactor {
   const open = new Set<LiveQuery<unknown>>();
   const homes = new Map<string, Home<unknown>>();
   const commits: Commit[] = [];
+  const pendingCommits = new PendingCommits();
   let taken = 0;
 
+  const isPendingAsked = (): boolean => {
+    for (const { views } of homes.values()) if (views.pending.size > 0) return true;
+    return false;
+  };
   const advance = (): boolean => {
     const commit = commits[taken];
     if (commit === undefined) {
@@ -88,8 +93,10 @@ export function createReactor(parts: ReactorParts): Reactor {
     const due: Due[] = [];
     work.commits += 1;
     work.changes += commit.changes.length;
-    for (const change of commit.changes) homes.get(change.collection)?.views.meet(change, commit.position, due);
-    for (const bound of commit.bounds ?? []) homes.get(bound.collection)?.views.rebound(bound, commit.position, due);
+    for (const change of commit.changes) homes.get(change.collection)?.views.plain.meet(change, commit.position, due);
+    for (const bound of commit.bounds ?? [])
+      homes.get(bound.collection)?.views.plain.rebound(bound, commit.position, due);
+    if (isPendingAsked()) pendingCommits.meet(commits, taken, (name) => homes.get(name)?.views.pending, due);
     statements.meet(commit, due);
     if (due.length > 1) due.sort((left, right) => left.number - right.number);
     for (const view of due) view.maintain({ commits, at: taken });
@@ -141,13 +148,13 @@ interface Desk extends ReactorParts {
 
 /** One collection's views, and how live queries are opened on them. */
 interface Home<Row> {
-  readonly views: SelectionViews<Row>;
+  readonly views: CollectionViews<Row>;
   readonly opener: Opener<Row>;
 }
 
 function createHome<Row>(desk: Desk, { table, decode, select }: LiveCollection<Row>): Home<Row> {
   const { source, work, onError } = desk;
-  const views = new SelectionViews<Row>({ table, decode, source, work, onError, plans: createPlans(desk.probe) });
+  const views = new CollectionViews<Row>({ table, decode, source, work, onError, plans: createPlans(desk.probe) });
   const prepare = (given: string | Where, parameters: SqlParameters = []) => {
     const selection = select(given, parameters);
     const asked = given instanceof Where ? { ...given } : { text: given, parameters };
@@ -186,9 +193,11 @@ function sizesOf(homes: readonly Home<unknown>[]): Pick<ReactorReport, 'views' |
   const index = { columns: 0, equal: 0, intervals: 0, prefixes: 0, nulls: 0, every: 0 };
   let views = 0;
   for (const home of homes) {
-    const sizes = home.views.indexSizes;
-    views += home.views.size;
-    for (const kind of Object.keys(index) as (keyof IndexSizes)[]) index[kind] += sizes[kind];
+    for (const each of [home.views.plain, home.views.pending]) {
+      const sizes = each.indexSizes;
+      views += each.size;
+      for (const kind of Object.keys(index) as (keyof IndexSizes)[]) index[kind] += sizes[kind];
+    }
   }
   return { views, index };
 }

@@ -3,7 +3,10 @@
  *
  * Invariants
  *   - a row at a position at or below its own is not touched again;
- *   - items are for a row that is held, else the authority and this node disagree on what is followed, and the session ends.
+ *   - while a session is not whole, what it says goes onto its stage, which stands over the tables: a row that is changed
+ *     there is the tables' until then, if the session builds on what they hold;
+ *   - items are for a row that is held, else the authority and this node disagree on what is followed, and the session ends;
+ *   - a row that cannot be read is left out (quarantine.ts).
  */
 import {
   decodeItems,
@@ -18,18 +21,27 @@ import type { Prepared } from '../core.ts';
 import { mergeOperation } from '../write/merge.ts';
 import { type Collections, violation } from './collections.ts';
 import type { OverlayStep } from './overlay.ts';
-import type { Stage, Stages } from './stages.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { SessionStage, Stage, Stages } from './stages.ts';
 import type { Part } from './stream.ts';
 
+export interface ConfirmingParts {
+  readonly collections: Collections;
+  readonly stages: Stages;
+  readonly quarantine: Quarantine;
+  /** Whether a session that replaces what was held before keeps this row of it: it lies in an equal bucket. */
+  readonly keeps: (collection: string, row: StoredRow) => boolean;
+}
+
+type ItemsPart = Extract<Part, { readonly kind: 'items' }>;
+
 export class Confirming {
-  readonly #collections: Collections;
-  readonly #stages: Stages;
+  readonly #parts: ConfirmingParts;
   /** The greatest operation id that the authority has shown. */
   #greatest: OperationId | null = null;
 
-  constructor(collections: Collections, stages: Stages) {
-    this.#collections = collections;
-    this.#stages = stages;
+  constructor(parts: ConfirmingParts) {
+    this.#parts = parts;
   }
 
   get greatest(): OperationId | null {
@@ -40,23 +52,31 @@ export class Confirming {
     if (this.#greatest === null || id > this.#greatest) this.#greatest = id;
   }
 
-  read(entry: CatalogEntry, bytes: Uint8Array): StoredRow {
-    const row = this.#collections.read(entry, bytes);
-    for (const id of row.head) this.observe(id);
+  /** Null where it cannot be read. */
+  read(entry: CatalogEntry, bytes: Uint8Array): StoredRow | null {
+    const { collections, quarantine } = this.#parts;
+    const { name } = entry.collection;
+    const id = idOfRow(bytes);
+    const row = quarantine.attempt(name, id, () => collections.read(entry, bytes));
+    if (row === null) return null;
+    quarantine.release(name, id);
+    for (const tip of row.head) this.observe(tip);
     return row;
   }
 
   take(step: OverlayStep, part: Part, position: Position): void {
-    const entry = this.#collections.entryOf(part.collection);
-    if (this.#collections.refusalOf(part.collection) !== null) return;
+    const { collections, stages, quarantine } = this.#parts;
+    const entry = collections.entryOf(part.collection);
+    if (collections.refusalOf(part.collection) !== null) return;
     switch (part.kind) {
       case 'whole':
-        this.enter(step, this.#stages.session, entry, part.row);
+        this.enter(step, stages.session, entry, part.row);
         return;
       case 'items':
-        this.#change(step, entry, part.entity, (row) => this.#withItems(entry, row, part, position));
+        if (!quarantine.has(part.collection, part.entity)) this.#change(step, entry, part, position);
         return;
       case 'leave':
+        quarantine.release(part.collection, part.entity);
         this.#leave(step, entry, part.entity);
         return;
     }
@@ -64,8 +84,16 @@ export class Confirming {
 
   /** A whole row, into the tables or, if given, onto the stage. */
   enter(step: OverlayStep, stage: Stage | null, entry: CatalogEntry, bytes: Uint8Array): void {
-    if (stage === null) this.confirm(step, entry, this.read(entry, bytes));
-    else stage.set(entry, idOfRow(bytes), bytes);
+    if (stage !== null) {
+      const id = idOfRow(bytes);
+      stage.set(entry, id, bytes);
+      // What is noted is looked at now, so that what changes it later finds it.
+      if (this.#parts.quarantine.has(entry.collection.name, id)) stage.get(entry, id);
+      return;
+    }
+    const row = this.read(entry, bytes);
+    if (row !== null) this.confirm(step, entry, row);
+    else step.leave(entry, idOfRow(bytes));
   }
 
   /** A whole row, into the tables, unless they have a later one. */
@@ -94,22 +122,46 @@ export class Confirming {
       }
       return after;
     };
-    const stages = this.#stages.holding(entry, id);
-    for (const stage of stages) this.#onStage(stage, entry, id, settled);
-    const { session } = this.#stages;
-    if (session !== null && stages.length === 0) {
-      const created = settled(null);
-      if (created !== null) session.set(entry, id, created);
+    const { stages } = this.#parts;
+    const holding = stages.holding(entry, id);
+    for (const stage of holding) this.#onStage(stage, entry, id, settled);
+    const { present } = stages;
+    if (present !== null && holding.length === 0) {
+      const row = settled(this.#below(step, present, entry, id));
+      if (row !== null) present.stage.set(entry, id, row);
     }
     step.settle(entry, id, settled(step.confirmed(entry, id)));
   }
 
-  #withItems(
-    entry: CatalogEntry,
-    row: StoredRow,
-    part: Extract<Part, { readonly kind: 'items' }>,
-    position: Position,
-  ): StoredRow {
+  /** The row that a session's stage stands over. */
+  #below(step: OverlayStep, { stage, replaces }: SessionStage, entry: CatalogEntry, id: EntityId): StoredRow | null {
+    if (stage.hasLeft(entry, id)) return null;
+    const row = step.confirmed(entry, id);
+    if (row === null || !replaces) return row;
+    // Its position is one of another log.
+    return this.#parts.keeps(entry.collection.name, row) ? { ...row, asOf: 0 as Position } : null;
+  }
+
+  #change(step: OverlayStep, entry: CatalogEntry, part: ItemsPart, position: Position): void {
+    const { stages } = this.#parts;
+    const id = part.entity;
+    const change = (row: StoredRow) => this.#withItems(entry, row, part, position);
+    const holding = stages.holding(entry, id);
+    for (const stage of holding) this.#onStage(stage, entry, id, (row) => (row === null ? null : change(row)));
+    const { present } = stages;
+    if (present !== null) {
+      if (holding.length > 0) return;
+      const below = this.#below(step, present, entry, id);
+      if (below === null) throw notHeld(entry, id);
+      present.stage.set(entry, id, change(below));
+      return;
+    }
+    const held = step.confirmed(entry, id);
+    if (held === null && holding.length === 0) throw notHeld(entry, id);
+    if (held !== null) step.confirm(entry, id, change(held));
+  }
+
+  #withItems(entry: CatalogEntry, row: StoredRow, part: ItemsPart, position: Position): StoredRow {
     if (row.asOf >= position) return row;
     let after = row;
     for (const { id, edits } of decodeItems(part.items)) {
@@ -120,22 +172,11 @@ export class Confirming {
     return { ...after, head: part.head, asOf: position };
   }
 
-  #change(step: OverlayStep, entry: CatalogEntry, id: EntityId, change: (row: StoredRow) => StoredRow): void {
-    const stages = this.#stages.holding(entry, id);
-    for (const stage of stages) this.#onStage(stage, entry, id, (row) => (row === null ? null : change(row)));
-    // What the tables hold of the session before is replaced as a whole.
-    if (this.#stages.session !== null) {
-      if (stages.length === 0) throw notHeld(entry, id);
-      return;
-    }
-    const held = step.confirmed(entry, id);
-    if (held === null && stages.length === 0) throw notHeld(entry, id);
-    if (held !== null) step.confirm(entry, id, change(held));
-  }
-
   #leave(step: OverlayStep, entry: CatalogEntry, id: EntityId): void {
-    for (const stage of this.#stages.holding(entry, id)) stage.delete(entry, id);
-    if (this.#stages.isWhole) step.leave(entry, id);
+    const { stages } = this.#parts;
+    for (const stage of stages.holding(entry, id)) stage.leave(entry, id);
+    stages.session?.leave(entry, id);
+    if (stages.isWhole) step.leave(entry, id);
   }
 
   #onStage(stage: Stage, entry: CatalogEntry, id: EntityId, change: (row: StoredRow | null) => StoredRow | null): void {

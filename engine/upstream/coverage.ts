@@ -11,10 +11,11 @@ import { conditionsOf, pinnedIds, type Selection } from '../../query/index.ts';
 import { type EntityId, isUlid, type Rows } from '../../storage/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Covers } from '../covers.ts';
-import type { Cover } from '../live/cover.ts';
+import type { Cover, Progress } from '../live/cover.ts';
 import { limitOf } from '../live/plan.ts';
 import type { Reader } from '../reader.ts';
-import type { Followed, Following } from './following.ts';
+import type { Followed } from './followed.ts';
+import type { Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
 
 export interface CoverageParts {
@@ -72,6 +73,14 @@ export function createCoverage({ catalog, rows, following, heldIds, reader }: Co
   };
 }
 
+/** Null where nothing is coming. */
+function sumOf(all: readonly Progress[]): Progress | null {
+  if (all.length === 0) return null;
+  const received = all.reduce((sum, progress) => sum + progress.received, 0);
+  const isCounted = all.every(({ total }) => total !== null);
+  return { received, total: isCounted ? all.reduce((sum, { total }) => sum + total!, 0) : null };
+}
+
 const WORST = ['denied', 'offline', 'syncing', 'complete'] as const;
 
 /** All of several; as good as the worst of them. */
@@ -80,6 +89,9 @@ function together(covers: readonly Cover[]): Cover {
   return {
     get status() {
       return worst();
+    },
+    get progress() {
+      return sumOf(covers.flatMap(({ progress }) => progress ?? []));
     },
     get error() {
       return covers.find(({ status }) => status === worst())?.error ?? null;

@@ -8,21 +8,23 @@
  *   - a window is held up to its edge, the last row that the authority follows it to.
  */
 import { TendrilError } from '../../errors.ts';
-import type { RawRow, Selection, SqlProbe } from '../../query/index.ts';
-import type { EntityId } from '../../storage/index.ts';
+import type { RawRow, Selection } from '../../query/index.ts';
+import type { EntityId, SqliteDriver, StoredRow } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Bound } from '../change.ts';
 import type { Asked } from '../covers.ts';
 import type { Cover } from '../live/cover.ts';
-import { createPlans, limitOf, type Plan } from '../live/plan.ts';
+import { createPlans } from '../live/plan.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
+import { Followed } from './followed.ts';
+import { bucketsOf, hadOf } from './had.ts';
 import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from './limits.ts';
 import type { Overlay } from './overlay.ts';
-import type { Request, SelectionNumber, SubscriptionNumber } from './stream.ts';
+import type { Had, Request, SelectionNumber, SubscriptionNumber } from './stream.ts';
 
 export interface FollowingParts {
   readonly overlay: Overlay;
-  readonly probe: SqlProbe;
+  readonly driver: SqliteDriver;
   readonly scheduler: Scheduler;
   /** Null while there is no session. */
   readonly send: (request: Request) => void;
@@ -34,6 +36,8 @@ export interface FollowingParts {
 export interface ConnectionState {
   /** A session exists or is being made; if not, `error` says why. */
   readonly online: boolean;
+  /** And no relay on the way is cut off. */
+  readonly reaches: boolean;
   readonly error: unknown;
   /** All that was asked for at the session's begin has come. */
   readonly whole: boolean;
@@ -41,71 +45,20 @@ export interface ConnectionState {
   readonly resyncing: boolean;
 }
 
-export class Followed {
-  readonly entry: CatalogEntry;
-  readonly asked: Asked;
-  readonly plan: Plan<unknown>;
-  /** Rows shown: a window of none covers none. */
-  readonly limit: number;
-  /** Live queries that use it. */
-  users = 0;
-  state: 'asking' | 'complete' | 'denied' | 'leaving' = 'asking';
-  error: TendrilError | null = null;
-  subscription: SubscriptionNumber = 0;
-  selection: SelectionNumber | null = null;
-  /** As the authority said last. */
-  edge: EntityId | null = null;
-  /** From the last chunk until `unsubscribed`: its rows are here, and kept current. */
-  isHeld = false;
-  /** Since they could be seen first: its rows are in the tables, be they of an earlier session. */
-  hasRows = false;
-  /** Of the rows in the tables. */
-  shownEdge: EntityId | null = null;
-  cancelLinger: (() => void) | null = null;
-  /** To be called when an answer has come, or none will. */
-  readonly waiting: (() => void)[] = [];
-
-  constructor(entry: CatalogEntry, asked: Asked, plan: Plan<unknown>) {
-    this.entry = entry;
-    this.asked = asked;
-    this.plan = plan;
-    this.limit = limitOf(asked.selection);
-  }
-
-  get isWindow(): boolean {
-    return this.limit !== Number.POSITIVE_INFINITY;
-  }
-
-  get key(): string {
-    return `${this.entry.collection.name} ${this.asked.selection.key}`;
-  }
-
-  matches(row: RawRow): boolean {
-    return this.plan.matches(row, this.asked.selection.values);
-  }
-
-  /** Negative, 0 or positive, by the selection's order. */
-  compare(left: RawRow, right: RawRow): number {
-    const { order } = this.plan;
-    const { values } = this.asked.selection;
-    return order.compare(order.keysOf(left, values), order.keysOf(right, values));
-  }
-
-  tell(): void {
-    for (const task of this.waiting.splice(0)) task();
-  }
-}
+/** A confirmed row, in the tables or, as far as there is one, on a stage over them. */
+export type ConfirmedRow = (collection: string, id: EntityId) => StoredRow | null;
 
 export class Following {
   readonly #parts: FollowingParts;
   readonly #plans;
   readonly #byKey = new Map<string, Followed>();
   readonly #bySubscription = new Map<SubscriptionNumber, Followed>();
+  readonly #orphans: Followed[] = [];
   #subscriptions = 0;
 
   constructor(parts: FollowingParts) {
     this.#parts = parts;
-    this.#plans = createPlans<unknown>(parts.probe);
+    this.#plans = createPlans<unknown>(parts.driver.all);
   }
 
   get size(): number {
@@ -136,11 +89,7 @@ export class Following {
       followed = new Followed(entry, asked, this.#plans(asked.selection.shape));
       this.#makeRoom();
       this.#byKey.set(followed.key, followed);
-      const refusal = this.#parts.refusalOf(entry.collection.name);
-      if (refusal !== null) {
-        followed.state = 'denied';
-        followed.error = refusal;
-      } else if (this.#parts.connection().online) this.#subscribe(followed);
+      if (!this.#isRefused(followed) && this.#parts.connection().online) this.#subscribe(followed, null);
     }
     followed.cancelLinger?.();
     followed.cancelLinger = null;
@@ -148,21 +97,101 @@ export class Following {
     return this.#coverOf(followed);
   }
 
-  /** A session begins: everything that is used is asked for anew; the rest is forgotten. Returns what was asked for. */
-  begin(): readonly Followed[] {
+  /** Those whose rows are in the tables. */
+  *withRows(): Generator<Followed> {
+    for (const followed of this.#byKey.values()) if (followed.hasRows) yield followed;
+    for (const followed of this.#bySubscription.values()) {
+      // In its place another may have been asked for.
+      const { state, hasRows } = followed;
+      if (state === 'leaving' && hasRows && this.#byKey.get(followed.key) !== followed) yield followed;
+    }
+  }
+
+  /** Its rows, up to its edge, were in the tables when an earlier process ended: it lingers. */
+  restore(entry: CatalogEntry, asked: Asked, edge: EntityId | null): Followed {
+    const followed = new Followed(entry, asked, this.#plans(asked.selection.shape));
+    followed.state = 'complete';
+    followed.hasRows = true;
+    followed.edge = edge;
+    followed.shownEdge = edge;
+    this.#byKey.get(followed.key)?.cancelLinger?.();
+    this.#byKey.set(followed.key, followed);
+    this.#linger(followed);
+    return followed;
+  }
+
+  /**
+   * A session begins. Returns what was asked for.
+   *   - one that resumes is asked for everything, with what is here of it;
+   *   - any other for what is used, with the buckets of what is here; the rest is forgotten.
+   *
+   * - `onStage`: what the last session had said is here, beside what is in the tables.
+   */
+  begin(resumes: boolean, onStage: boolean): readonly Followed[] {
     this.#bySubscription.clear();
     this.#subscriptions = 0;
     for (const followed of [...this.#byKey.values()]) {
-      if (followed.users === 0 || followed.state === 'leaving') this.#forget(followed);
-      else this.#subscribe(followed);
+      if (!resumes && followed.users === 0) this.#forget(followed);
+      else if (!this.#isRefused(followed)) {
+        this.#subscribe(followed, resumes ? hadOf(followed, onStage) : bucketsOf(this.#parts, followed));
+        // While there was no session it was kept, however long that was.
+        if (followed.users === 0) this.#linger(followed);
+      }
     }
-    return [...this.#byKey.values()];
+    return [...this.#bySubscription.values()];
+  }
+
+  /** The session has ended. What was to be given up lingers on, because nobody knows whether the authority still tells it. */
+  lost(): void {
+    for (const followed of this.#bySubscription.values()) {
+      if (followed.state !== 'leaving') continue;
+      followed.state = followed.isHeld ? 'complete' : 'asking';
+      const again = this.#byKey.get(followed.key);
+      if (again === undefined || again === followed) {
+        this.#byKey.set(followed.key, followed);
+        this.#linger(followed);
+      } else again.inherit(followed);
+    }
+  }
+
+  /** What the session had said of what is not in the tables is of no use any more. */
+  dropStaged(): void {
+    for (const followed of this.#byKey.values()) {
+      followed.isHeld = false;
+      followed.through = null;
+    }
+  }
+
+  /** Those given up since the last session, without a word of the authority: rows of theirs may be here that nobody covers. */
+  takeOrphans(): readonly Followed[] {
+    return this.#orphans.splice(0);
+  }
+
+  /** Whether any selection of this collection was answered by buckets. */
+  comparesOf(collection: string): boolean {
+    return [...this.#bySubscription.values()].some(
+      ({ basis, entry }) => basis === 'buckets' && entry.collection.name === collection,
+    );
+  }
+
+  /** Whether a row from before is as the authority has it: it lies in an equal bucket. */
+  keeps(collection: string, row: StoredRow): boolean {
+    for (const followed of this.#bySubscription.values()) {
+      if (followed.entry.collection.name === collection && followed.keeps(row)) return true;
+    }
+    return false;
+  }
+
+  /** Whether all that was claimed to be here has been brought to where the session stands. */
+  get isCaughtUp(): boolean {
+    for (const followed of this.#bySubscription.values()) if (!followed.isCaughtUp) return false;
+    return true;
   }
 
   /** Tells whoever waits: the session has ended, or what it began with is whole. */
   tellAll(): void {
-    const { online } = this.#parts.connection();
-    for (const followed of this.#byKey.values()) if (!online || followed.state !== 'asking') followed.tell();
+    const { reaches } = this.#parts.connection();
+    for (const followed of this.#byKey.values()) if (!reaches || followed.state !== 'asking') followed.tell();
   }
 
   completed(followed: Followed, selection: SelectionNumber, edge: EntityId | null): void {
@@ -204,21 +233,21 @@ export class Following {
     return followed;
   }
 
-  /** Whether a complete selection covers this confirmed row. */
-  covers(collection: string, row: RawRow): boolean {
+  /** Whether a complete selection covers this confirmed row. - `confirmed`: where the edges of windows are looked up. */
+  covers(collection: string, row: RawRow, confirmed?: ConfirmedRow): boolean {
     for (const followed of this.#bySubscription.values()) {
       if (!followed.isHeld || followed.entry.collection.name !== collection || followed.limit === 0) continue;
       if (!followed.matches(row)) continue;
-      const bound = this.boundOf(followed);
+      const bound = confirmed === undefined ? this.boundOf(followed) : rowOf(confirmed, followed, followed.edge);
       if (bound === null || followed.compare(row, bound) <= 0) return true;
     }
     return false;
   }
 
   /** The last row of a window, as the authority has it; null where nothing lies beyond. */
-  boundOf({ isWindow, shownEdge, entry }: Followed): RawRow | null {
-    if (!isWindow || shownEdge === null) return null;
-    return this.#parts.overlay.confirmed(entry.collection.name, shownEdge)?.values ?? null;
+  boundOf(followed: Followed): RawRow | null {
+    const { overlay } = this.#parts;
+    return rowOf((collection, id) => overlay.confirmed(collection, id), followed, followed.shownEdge);
   }
 
   asBound(followed: Followed): Bound {
@@ -230,17 +259,22 @@ export class Following {
     for (const { cancelLinger } of this.#byKey.values()) cancelLinger?.();
   }
 
-  #subscribe(followed: Followed): void {
+  #isRefused(followed: Followed): boolean {
+    const refusal = this.#parts.refusalOf(followed.entry.collection.name);
+    if (refusal === null) return false;
+    followed.state = 'denied';
+    followed.error = refusal;
+    return true;
+  }
+
+  #subscribe(followed: Followed, had: Had | null): void {
     this.#subscriptions += 1;
-    followed.state = 'asking';
-    followed.isHeld = false;
-    followed.subscription = this.#subscriptions;
-    followed.selection = null;
-    this.#bySubscription.set(followed.subscription, followed);
+    const subscription = this.#subscriptions;
+    followed.ask(subscription, had);
+    this.#bySubscription.set(subscription, followed);
     const { text, parameters } = followed.asked;
-    const { subscription } = followed;
     const { name: collection } = followed.entry.collection;
-    this.#parts.send({ kind: 'subscribe', subscription, collection, text, parameters });
+    this.#parts.send({ kind: 'subscribe', subscription, collection, text, parameters, had });
   }
 
   #coverOf(followed: Followed): Cover {
@@ -250,11 +284,14 @@ export class Following {
     return {
       get status() {
         if (followed.state === 'denied') return 'denied';
-        if (!connection().online) return 'offline';
+        if (!connection().reaches) return 'offline';
         return isAnswered() ? 'complete' : 'syncing';
       },
+      get progress() {
+        return followed.state === 'asking' && connection().online ? followed.progress : null;
+      },
       get error() {
-        return followed.state === 'denied' || connection().online ? followed.error : connection().error;
+        return followed.state === 'denied' || connection().reaches ? followed.error : connection().error;
       },
       whenAnswered: (task) => {
         if (followed.state === 'denied' || !connection().online || isAnswered()) task();
@@ -279,6 +316,7 @@ export class Following {
       this.#byKey.delete(followed.key);
       this.#byKey.set(followed.key, followed);
     }
+    followed.cancelLinger?.();
     followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => {
       const { whole, resyncing } = this.#parts.connection();
       // Among the rows of a session that is not whole yet, those of what was given up could not be told.
@@ -302,6 +340,7 @@ export class Following {
 
   #forget(followed: Followed): void {
     followed.cancelLinger?.();
+    if (followed.hasRows || followed.isHeld || followed.through !== null) this.#orphans.push(followed);
     if (this.#byKey.get(followed.key) === followed) this.#byKey.delete(followed.key);
   }
 
@@ -313,6 +352,12 @@ export class Following {
     if (idle === undefined || this.#parts.connection().resyncing) throw tooManyFollowed();
     this.#giveUp(idle);
   }
+}
+
+/** Null where nothing lies beyond the window, or it is none. */
+function rowOf(confirmed: ConfirmedRow, { isWindow, entry }: Followed, edge: EntityId | null): RawRow | null {
+  if (!isWindow || edge === null) return null;
+  return confirmed(entry.collection.name, edge)?.values ?? null;
 }
 
 function tooManyFollowed(): TendrilError {

@@ -10,6 +10,7 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
+import type { Journal } from '../write/journal.ts';
 import { LINGER_MS, MAX_HELD_IDS } from './limits.ts';
 import { type RowKey, rowKey } from './outbox.ts';
 import type { Request } from './stream.ts';
@@ -22,6 +23,9 @@ export interface HeldIdsParts {
   /** A session exists, and what it began with is here: before, its rows could not be told from those of what was given up. */
   readonly isWhole: () => boolean;
   readonly send: (request: Request) => void;
+  readonly journal: Journal;
+  /** `isHere` may say otherwise now. */
+  readonly changed: (key: RowKey) => void;
 }
 
 export interface HeldId {
@@ -29,6 +33,8 @@ export interface HeldId {
   readonly id: EntityId;
   /** `written`: the authority will follow it by itself, once the operations arrive. */
   state: 'written' | 'asked' | 'known' | 'leaving';
+  /** While it is asked for: it was answered, and can be seen as soon as the session is whole. */
+  isHeard: boolean;
   usedAt: number;
   readonly waiting: Waiting[];
 }
@@ -43,6 +49,7 @@ export class HeldIds {
   /** The longest unused first: a use moves an entry to the end. */
   readonly #held = new Map<RowKey, HeldId>();
   #sweeps = 0;
+  #catchingUp = new Set<RowKey>();
   /** How many are in that state. */
   #leaving = 0;
 
@@ -58,6 +65,16 @@ export class HeldIds {
     return this.#held.values();
   }
 
+  /** Whether all that was known before the session began has been brought to where it stands. */
+  get isCaughtUp(): boolean {
+    return this.#catchingUp.size === 0;
+  }
+
+  /** A session begins: these are asked for anew, of which this node has what was said before. */
+  begin(keys: Iterable<RowKey>): void {
+    this.#catchingUp = new Set(keys);
+  }
+
   /** Whether the authority keeps this node informed of it. */
   follows(collection: string, id: EntityId): boolean {
     const state = this.#held.get(rowKey(collection, id))?.state;
@@ -69,6 +86,23 @@ export class HeldIds {
     return this.#held.get(rowKey(collection, id))?.state === 'known';
   }
 
+  /** Whether the tables have what is behind it, be it nothing, once the session is whole. */
+  isHere(key: RowKey): boolean {
+    const held = this.#held.get(key);
+    return held !== undefined && (held.isHeard || held.state === 'known' || held.state === 'leaving');
+  }
+
+  /** Of one that is here: whether the tables have it already. */
+  isKnown(key: RowKey): boolean {
+    const state = this.#held.get(key)?.state;
+    return state === 'known' || state === 'leaving';
+  }
+
+  /** It was known when an earlier process ended. */
+  restore(collection: string, id: EntityId): void {
+    this.#held.set(rowKey(collection, id), this.#new(collection, id, 'known'));
+  }
+
   /** Somebody has looked at it. */
   used(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
@@ -78,7 +112,10 @@ export class HeldIds {
   /** It was written here, and so is followed from the moment the authority takes the operations. */
   wrote(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id)) ?? this.#new(collection, id, 'written');
-    if (held.state === 'leaving') this.#become(held, 'written');
+    if (held.state === 'leaving') {
+      this.#become(held, 'written');
+      this.#changed(held);
+    }
     this.#use(held);
   }
 
@@ -88,6 +125,19 @@ export class HeldIds {
    * @throws {TendrilError} (rejects) `limit-exceeded` if none of MAX_HELD_IDS can give way; why the session ended.
    */
   want(collection: string, id: EntityId): Promise<void> {
+    return this.wantAll(collection, [id]);
+  }
+
+  /** The same of many, asked for at once. */
+  async wantAll(collection: string, ids: readonly EntityId[]): Promise<void> {
+    const asked: EntityId[] = [];
+    const waiting = ids.map((id) => this.#await(collection, id, asked));
+    if (asked.length > 0) this.#parts.send({ kind: 'hold', collection, ids: asked, had: false });
+    await Promise.all(waiting);
+  }
+
+  /** - `asked`: takes the id if nobody waits for it yet. */
+  #await(collection: string, id: EntityId, asked: EntityId[]): Promise<void> {
     const known = this.#held.get(rowKey(collection, id));
     if (known === undefined) {
       this.makeRoom(1);
@@ -99,14 +149,24 @@ export class HeldIds {
       held.waiting.push({ resolve, reject });
       if (known?.state === 'asked') return;
       this.#become(held, 'asked');
-      this.#parts.send({ kind: 'hold', collection, ids: [id] });
+      asked.push(id);
     });
+  }
+
+  /** The authority has said how they stand in this session. */
+  heard(collection: string, ids: readonly EntityId[]): void {
+    if (this.#catchingUp.size > 0) for (const id of ids) this.#catchingUp.delete(rowKey(collection, id));
+    for (const held of this.#listed(collection, ids)) {
+      held.isHeard = true;
+      this.#changed(held);
+    }
   }
 
   /** What the authority has answered can be seen. */
   answered(collection: string, ids: readonly EntityId[]): void {
     for (const held of this.#listed(collection, ids)) {
       this.#become(held, 'known');
+      held.isHeard = false;
       for (const { resolve } of held.waiting.splice(0)) resolve();
     }
   }
@@ -116,10 +176,15 @@ export class HeldIds {
     for (const held of this.#listed(collection, ids)) this.#forget(held, error);
   }
 
-  /** A transaction of this node that wrote it was settled: the authority follows it now. */
+  /** Inside a group: a transaction of this node that wrote it was settled: the authority follows it now. */
   settled(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
-    if (held?.state === 'written') held.state = 'known';
+    if (held?.state !== 'written') return;
+    this.#parts.journal.record(() => {
+      held.state = 'written';
+    });
+    held.state = 'known';
+    this.#changed(held);
   }
 
   /** What was written of it was refused. */
@@ -130,14 +195,19 @@ export class HeldIds {
 
   /** From this moment of the stream on they are not kept current any more. */
   released(collection: string, ids: readonly EntityId[]): void {
-    for (const held of this.#listed(collection, ids)) if (held.state === 'leaving') this.#forget(held, null);
+    for (const held of this.#listed(collection, ids)) {
+      if (held.state === 'leaving') this.#forget(held, null);
+      else this.#changed(held);
+    }
   }
 
   /** The session has ended: who waits will not be answered. */
   lost(error: unknown): void {
     for (const held of this.#held.values()) {
       for (const { reject } of held.waiting.splice(0)) reject(error);
-      if (held.state === 'leaving' || held.state === 'asked') this.#forget(held, error);
+      // Whether the authority still tells of it nobody knows: it is asked for, and given up again.
+      if (held.state === 'leaving') this.#become(held, 'known');
+      if (held.state === 'asked') this.#forget(held, error);
     }
   }
 
@@ -177,8 +247,8 @@ export class HeldIds {
     return ids.flatMap((id) => this.#held.get(rowKey(collection, id)) ?? []);
   }
 
-  #new(collection: string, id: EntityId, state: 'written' | 'asked'): HeldId {
-    return { collection, id, state, usedAt: this.#sweeps, waiting: [] };
+  #new(collection: string, id: EntityId, state: 'written' | 'asked' | 'known'): HeldId {
+    return { collection, id, state, isHeard: false, usedAt: this.#sweeps, waiting: [] };
   }
 
   #use(held: HeldId): void {
@@ -198,6 +268,11 @@ export class HeldIds {
     this.#become(held, 'known');
     for (const { reject } of held.waiting.splice(0)) reject(error);
     this.#held.delete(rowKey(held.collection, held.id));
+    this.#changed(held);
+  }
+
+  #changed({ collection, id }: HeldId): void {
+    this.#parts.changed(rowKey(collection, id));
   }
 }
 

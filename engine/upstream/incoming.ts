@@ -6,68 +6,55 @@
  *   - each transaction of the authority is one commit here, and so one change set for a live query;
  *   - what a frame means to anybody beside the tables happens after the group's COMMIT.
  */
-import { TendrilError } from '../../errors.ts';
-import { quoteName } from '../../query/index.ts';
-import type { EntityId, TransactionId } from '../../storage/index.ts';
-import type { CatalogEntry } from '../catalog.ts';
+import type { TendrilError } from '../../errors.ts';
+import { type EntityId, idOfRow, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Bound, Commit } from '../change.ts';
-import type { Core } from '../core.ts';
+import type { Prepared } from '../core.ts';
 import { parametersOf } from '../live/plan.ts';
 import type { Outcome } from '../write/commit-queue.ts';
-import { byEntity } from '../write/prepared.ts';
-import type { Collections } from './collections.ts';
-import type { Confirming } from './confirming.ts';
-import type { Followed, Following } from './following.ts';
-import type { HeldIds } from './held-ids.ts';
-import { MAX_ATTEMPTS } from './limits.ts';
-import { type Outbox, rowKey } from './outbox.ts';
-import { type Overlay, OverlayStep } from './overlay.ts';
-import type { Questions } from './questions.ts';
-import { type Reminted, rebase, refuse } from './remint.ts';
-import type { Sender } from './sender.ts';
-import type { Settlements } from './settlements.ts';
-import type { Stage, Stages } from './stages.ts';
+import { violation } from './collections.ts';
+import type { Followed } from './followed.ts';
+import type { Following } from './following.ts';
+import { takeForeign } from './foreign-step.ts';
+import type { IncomingParts, SaidOf } from './incoming-parts.ts';
+import { rowKey } from './outbox.ts';
+import { OverlayStep } from './overlay.ts';
+import { settle } from './settle.ts';
+import type { SessionStage, Stage } from './stages.ts';
 import type { Said, Step } from './stream.ts';
-
-export interface IncomingParts {
-  readonly core: Core;
-  readonly overlay: Overlay;
-  readonly outbox: Outbox;
-  readonly collections: Collections;
-  readonly confirming: Confirming;
-  readonly stages: Stages;
-  readonly following: Following;
-  readonly heldIds: HeldIds;
-  readonly questions: Questions;
-  readonly sender: Sender;
-  readonly settlements: Settlements;
-  /** Whether there is any view, be it of a collection or of a statement. */
-  readonly isWatched: () => boolean;
-  /** The authority's clock shows this. */
-  readonly adjustClock: (time: number) => void;
-}
-
-type SaidOf<Kind extends Said['kind']> = Extract<Said, { readonly kind: Kind }>;
+import { Verdicts } from './verdicts.ts';
+import { becomeWhole } from './whole.ts';
 
 /** One frame. Made for it, and then done. */
 export class Frame {
   readonly #parts: IncomingParts;
   readonly #commits: Commit[] = [];
+  #position = 0 as Position;
   /** After the COMMIT. */
   readonly #tasks: (() => void)[] = [];
+  readonly #verdicts: Verdicts;
 
   constructor(parts: IncomingParts) {
     this.#parts = parts;
+    this.#verdicts = new Verdicts(parts, this.#tasks, (step) => this.#end(step, []));
   }
 
   /** Inside a group. @throws {TendrilError} `protocol-violation`: then nothing of the frame is taken. */
   run(messages: readonly Said[]): Outcome {
-    for (const message of messages) this.#take(message);
+    for (const message of messages) {
+      this.#take(message);
+      const position = positionOf(message);
+      if (position !== null) this.#position = position;
+    }
+    const { standing, stages, kept } = this.#parts;
+    standing.told(this.#position, stages.isWhole);
+    kept.flush(stages.isWhole);
     const operations = this.#commits.reduce((sum, { changes }) => sum + changes.length, 0);
     return { kind: 'done', commits: this.#commits, operations, bytes: 0 };
   }
 
   committed(): void {
+    this.#parts.served()?.committed();
     for (const task of this.#tasks) task();
   }
 
@@ -96,16 +83,34 @@ export class Frame {
         this.#step(message);
         return;
       case 'refused':
-        this.#refused(message);
+        this.#tasks.push(() => this.#parts.served()?.concluded(message));
+        this.#verdicts.refused(message);
         return;
       case 'rebase':
-        this.#rebase(message);
+        this.#tasks.push(() => this.#parts.served()?.concluded(message));
+        this.#verdicts.rebase(message);
         return;
       case 'answer':
         this.#tasks.push(() => questions.answered(message.request, message, message.last));
         return;
       case 'unanswered':
         this.#tasks.push(() => questions.failed(message.request, message.error));
+        return;
+      case 'at':
+        return;
+      case 'unreadable':
+        this.#unreadable(message);
+        return;
+      case 'pending':
+      case 'withdrawn':
+        this.#end(takeForeign(this.#parts, message), []);
+        return;
+      case 'linked':
+        this.#tasks.push(() => this.#parts.linked(message.online ? null : message.error));
+        return;
+      case 'logged':
+      case 'taken':
+        throw violation(`${message.kind}, which this node does not take`);
     }
   }
 
@@ -120,13 +125,18 @@ export class Frame {
     }
   }
 
-  #chunk({ subscription, selection, rows, last, edge }: SaidOf<'chunk'>): void {
-    const { following, stages, confirming } = this.#parts;
+  #chunk(chunk: SaidOf<'chunk'>): void {
+    const { subscription, selection, rows, left, last, edge } = chunk;
+    const { following, stages, confirming, standing } = this.#parts;
     const followed = following.bySubscription(subscription);
     if (followed === undefined) return;
+    const { entry } = followed;
     const stage = stages.of(followed);
     const step = new OverlayStep(this.#parts.overlay);
-    for (const bytes of rows) confirming.enter(step, stage, followed.entry, bytes);
+    for (const bytes of rows) confirming.enter(step, stage, entry, bytes);
+    // What something else that is followed has said of it in this session holds: it was told as changed there.
+    for (const id of left) if (!standing.isNews(stage.get(entry, id))) stage.leave(entry, id);
+    followed.answered(chunk.basis, chunk.differing, throughOf(chunk), { received: rows.length, total: chunk.total });
     if (!last) return;
     following.completed(followed, selection, edge);
     const own = stages.take(followed);
@@ -166,7 +176,7 @@ export class Frame {
     this.#arrived([followed]);
   }
 
-  #held({ collection, ids, rows }: SaidOf<'held'>): void {
+  #held({ collection, basis, ids, rows }: SaidOf<'held'>): void {
     const { collections, confirming, heldIds, stages } = this.#parts;
     const entry = collections.entryOf(collection);
     const refusal = collections.refusalOf(collection);
@@ -177,11 +187,23 @@ export class Frame {
     }
     const step = new OverlayStep(this.#parts.overlay);
     for (const bytes of rows) confirming.enter(step, stages.session, entry, bytes);
+    heldIds.heard(collection, ids);
+    if (basis === 'nothing' && stages.present !== null) this.#noteAbsent(stages.present, collection, ids, rows);
     this.#end(step, []);
     const tell = () => heldIds.answered(collection, ids);
     if (stages.isWhole) this.#tasks.push(tell);
     else stages.whenWhole(tell);
     this.#arrived(ids.map((id) => rowKey(collection, id)));
+  }
+
+  #noteAbsent(
+    { absent }: SessionStage,
+    collection: string,
+    ids: readonly EntityId[],
+    rows: readonly Uint8Array[],
+  ): void {
+    const present = new Set(rows.map(idOfRow));
+    for (const id of ids) if (!present.has(id)) absent.add(rowKey(collection, id));
   }
 
   #released({ collection, ids }: SaidOf<'released'>): void {
@@ -191,10 +213,11 @@ export class Frame {
     this.#end(step, []);
   }
 
-  #step({ position, parts, edges, settled }: Step): void {
-    const { overlay, confirming, following, stages } = this.#parts;
+  #step(said: Step): void {
+    const { position, parts, edges, settled } = said;
+    const { overlay, confirming, following, stages, served } = this.#parts;
     const step = new OverlayStep(overlay);
-    if (settled !== null) this.#settle(step, settled, position);
+    const operations = settled === null ? [] : this.#settle(step, settled, position);
     for (const part of parts) confirming.take(step, part, position);
     const moved: Followed[] = [];
     for (const { selection, entity } of edges) {
@@ -207,74 +230,42 @@ export class Frame {
       }
     }
     this.#end(step, moved);
+    const { isWhole } = stages;
+    const { confirmedChanges: changes } = step;
+    served()?.took({ step: said, operations, changes, bounds: boundsOf(following, moved), isWhole });
   }
 
-  #settle(step: OverlayStep, transaction: TransactionId, position: Step['position']): void {
-    const { outbox, confirming, collections, heldIds, sender, settlements } = this.#parts;
-    const pending = outbox.get(transaction);
+  #settle(step: OverlayStep, transaction: TransactionId, position: Position): readonly Prepared[] {
+    const { sender, settlements } = this.#parts;
     this.#tasks.push(() => {
       sender.arrived(transaction);
       settlements.applied(transaction);
     });
-    if (pending === undefined) return;
-    outbox.remove(pending);
-    for (const operations of byEntity(pending.operations)) {
-      const { collection, entity } = operations[0]!.operation;
-      confirming.settle(step, collections.entryOf(collection), entity, operations, position);
-      if (collections.refusalOf(collection) === null) heldIds.settled(collection, entity);
-    }
-  }
-
-  #refused({ transaction, attempt, error }: Omit<SaidOf<'refused'>, 'kind'>): void {
-    const { core, outbox, overlay, heldIds, settlements, sender } = this.#parts;
-    const pending = outbox.get(transaction);
-    if (pending?.attempt !== attempt) return;
-    const step = new OverlayStep(overlay);
-    const reminted = refuse(core, outbox, step, pending);
-    this.#end(step, []);
-    this.#tasks.push(() => {
-      sender.arrived(transaction);
-      for (const each of reminted.refused) {
-        for (const { operation } of each.operations) heldIds.refused(operation.collection, operation.entity);
-        settlements.refused(each, transaction, error);
-      }
-    });
-    this.#uploadAgain(reminted);
-  }
-
-  #rebase({ transaction, attempt, reason, time }: SaidOf<'rebase'>): void {
-    const { core, outbox, overlay, confirming, sender, adjustClock } = this.#parts;
-    const pending = outbox.get(transaction);
-    if (pending?.attempt !== attempt) return;
-    if (pending.rebases >= MAX_ATTEMPTS) {
-      this.#refused({ transaction, attempt, error: tooOften(transaction, reason) });
-      return;
-    }
-    if (reason === 'clock-drift') {
-      adjustClock(time);
-      core.mint.reset(confirming.greatest);
-    }
-    const step = new OverlayStep(overlay);
-    const reminted = rebase(core, outbox, step, [pending]);
-    this.#end(step, []);
-    this.#tasks.push(() => sender.arrived(transaction));
-    this.#uploadAgain(reminted);
-  }
-
-  #uploadAgain({ renewed, refused }: Reminted): void {
-    const { sender } = this.#parts;
-    this.#tasks.push(() => {
-      for (const { transaction } of refused) sender.arrived(transaction);
-      sender.upload(renewed);
-    });
+    return settle(this.#parts, step, transaction, position);
   }
 
   /** What was asked for at the session's begin has come: with the last of it, the session's rows replace those before. */
   #arrived(whole: Iterable<unknown>): void {
-    const stage = this.#parts.stages.arrived(whole);
-    if (stage === null) return;
-    this.#commits.push(...replaceAll(this.#parts, stage));
+    const present = this.#parts.stages.arrived(whole);
+    if (present === null) return;
+    const commit = becomeWhole(
+      { ...this.#parts, unfounded: (step, pending) => this.#verdicts.unfounded(step, pending) },
+      present,
+    );
+    if (commit !== null) this.#commits.push(commit);
     this.#tasks.push(...this.#parts.stages.takeTasks(), () => this.#parts.following.tellAll());
+  }
+
+  /** Nothing is held of it until it comes and can be read. */
+  #unreadable({ collection, entity, error }: SaidOf<'unreadable'>): void {
+    const { collections, quarantine, stages, overlay } = this.#parts;
+    const entry = collections.entryOf(collection);
+    quarantine.note(collection, entity, error);
+    stages.session?.leave(entry, entity);
+    if (!stages.isWhole) return;
+    const step = new OverlayStep(overlay);
+    step.leave(entry, entity);
+    this.#end(step, []);
   }
 
   #unstage(step: OverlayStep, stage: Stage): void {
@@ -297,36 +288,20 @@ export class Frame {
   }
 }
 
-/** The rows of a session's begin replace all confirmed rows held before it. */
-export function replaceAll({ core, overlay, following, isWatched }: IncomingParts, stage: Stage): readonly Commit[] {
-  const step = new OverlayStep(overlay);
-  const heldBefore = new Map<CatalogEntry, ReadonlySet<EntityId>>();
-  for (const entry of core.catalog.entries) {
-    const { name } = entry.collection;
-    const held = new Set<EntityId>();
-    for (const [id] of core.driver.all(`SELECT id FROM ${quoteName(`_${name}`)}`)) {
-      const row = stage.get(entry, id as EntityId);
-      if (row === null) step.leave(entry, id as EntityId);
-      else step.confirm(entry, id as EntityId, row);
-      held.add(id as EntityId);
-    }
-    heldBefore.set(entry, held);
-  }
-  step.enterAll(stage.rows(heldBefore));
-  for (const followed of following.all()) if (followed.isHeld) following.show(followed);
-  const commit = step.end(() => boundsOf(following, [...following.all()]), isWatched());
-  return commit === null ? [] : [commit];
+/** Up to which all has been said with it; null where it tells nothing of that. */
+function positionOf(message: Said): Position | null {
+  const { kind } = message;
+  return kind === 'chunk' || kind === 'held' || kind === 'step' || kind === 'at' ? message.position : null;
+}
+
+/** The last id that a chunk speaks of. */
+function throughOf({ rows, left }: SaidOf<'chunk'>): EntityId | null {
+  const row = rows.at(-1);
+  const [here = '', gone = ''] = [row === undefined ? undefined : idOfRow(row), left.at(-1)];
+  const last = here > gone ? here : gone;
+  return last === '' ? null : last;
 }
 
 function boundsOf(following: Following, moved: readonly Followed[]): readonly Bound[] {
   return moved.filter(({ isWindow }) => isWindow).map((followed) => following.asBound(followed));
-}
-
-function tooOften(transaction: TransactionId, reason: SaidOf<'rebase'>['reason']): TendrilError {
-  return new TendrilError({
-    code: 'conflict',
-    problem: `The upstream could not take transaction ${transaction}, made anew ${MAX_ATTEMPTS} times: ${reason}.`,
-    remedy: 'Look at what it changes as the upstream has it now, and write it again.',
-    facts: { transaction, reason, limit: MAX_ATTEMPTS },
-  });
 }

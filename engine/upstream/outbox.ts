@@ -3,25 +3,25 @@
  *
  * Invariants
  *   - a transaction keeps its id and its place over all attempts; only its operations are made anew;
- *   - what changes inside a group is recorded in the journal, and taken back with it;
+ *   - what changes inside a group is written to the file there, and recorded in the journal: both are taken back with it;
  *   - at most MAX_OUTBOX_TRANSACTIONS and MAX_OUTBOX_BYTES: the write that would pass them is refused.
  */
 import { assert, TendrilError } from '../../errors.ts';
-import type { EntityId, TransactionId } from '../../storage/index.ts';
+import {
+  type EntityId,
+  type KeptTransaction,
+  NOTHING_KEPT,
+  type PendingState,
+  type ReplicaStore,
+  type TransactionId,
+} from '../../storage/index.ts';
 import type { Prepared } from '../core.ts';
 import type { Journal } from '../write/journal.ts';
 import { sizeOf } from '../write/prepared.ts';
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_TRANSACTIONS } from './limits.ts';
 
-export interface Pending {
-  readonly transaction: TransactionId;
-  readonly place: number;
-  /** 1, 2, 3, ... */
-  readonly attempt: number;
-  /** How often the authority could not take it as it was. */
-  readonly rebases: number;
-  readonly operations: readonly Prepared[];
-}
+/** - `attempt`: 1, 2, 3, ... - `rebases`: how often the authority could not take it as it was. */
+export type Pending = KeptTransaction;
 
 /** One entity of one collection. */
 export type RowKey = string;
@@ -40,13 +40,16 @@ const NONE: readonly Prepared[] = [];
 
 export class Outbox {
   readonly #journal: Journal;
+  readonly #store: ReplicaStore;
   readonly #pending = new Map<TransactionId, Pending>();
   readonly #ofRow = new Map<RowKey, readonly Prepared[]>();
   #places = 0;
   #bytes = 0;
+  #held = 0;
 
-  constructor(journal: Journal) {
+  constructor(journal: Journal, store: ReplicaStore = NOTHING_KEPT) {
     this.#journal = journal;
+    this.#store = store;
   }
 
   get size(): number {
@@ -55,6 +58,11 @@ export class Outbox {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** How many are not to be offered yet. */
+  get held(): number {
+    return this.#held;
   }
 
   get(transaction: TransactionId): Pending | undefined {
@@ -72,12 +80,11 @@ export class Outbox {
   }
 
   /** @throws {TendrilError} `limit-exceeded`. */
-  add(transaction: TransactionId, operations: readonly Prepared[]): void {
+  add(transaction: TransactionId, operations: readonly Prepared[], state: PendingState = 'queued'): void {
     const bytes = this.#bytes + sizeOf(operations);
     if (this.#pending.size >= MAX_OUTBOX_TRANSACTIONS || bytes > MAX_OUTBOX_BYTES) throw full(this.size, bytes);
     this.#places += 1;
-    const pending = { transaction, place: this.#places, attempt: 1, rebases: 0, operations };
-    this.#journal.set(this.#pending, transaction, pending);
+    this.#put({ transaction, place: this.#places, attempt: 1, rebases: 0, state, operations });
     this.#setBytes(bytes);
     for (const each of operations) {
       const key = keyOf(each);
@@ -85,9 +92,32 @@ export class Outbox {
     }
   }
 
+  /** As the file has it, in order; `greatestPlace`: also of what could not be read. */
+  restore(kept: readonly Pending[], greatestPlace: number): void {
+    this.#places = greatestPlace;
+    for (const pending of kept) {
+      this.#pending.set(pending.transaction, pending);
+      this.#bytes += sizeOf(pending.operations);
+      if (pending.state === 'held') this.#held += 1;
+      for (const each of pending.operations) {
+        const key = keyOf(each);
+        const others = this.#ofRow.get(key) as Prepared[] | undefined;
+        if (others === undefined) this.#ofRow.set(key, [each]);
+        else others.push(each);
+      }
+    }
+  }
+
+  /** It may be offered from now on, or not. */
+  setState(pending: Pending, state: PendingState): void {
+    if (pending.state !== state) this.#put({ ...pending, state });
+  }
+
   /** It is settled, or as if it had never been. */
-  remove({ transaction, operations }: Pending): void {
+  remove({ transaction, place, state, operations }: Pending): void {
     this.#journal.set(this.#pending, transaction, undefined);
+    if (state === 'held') this.#countHeld(-1);
+    this.#store.removeTransaction(place);
     this.#setBytes(this.#bytes - sizeOf(operations));
     const gone = new Set(operations);
     for (const key of new Set(operations.map(keyOf))) {
@@ -100,13 +130,28 @@ export class Outbox {
   renew(pending: Pending, operations: readonly Prepared[], rebases: number): void {
     assert(operations.length === pending.operations.length, 'a transaction was made anew with other operations');
     const renewed = new Map(pending.operations.map((each, index) => [each, operations[index]!]));
-    const { transaction, place, attempt } = pending;
-    this.#journal.set(this.#pending, transaction, { transaction, place, attempt: attempt + 1, rebases, operations });
+    this.#put({ ...pending, attempt: pending.attempt + 1, rebases, operations });
     this.#setBytes(this.#bytes - sizeOf(pending.operations) + sizeOf(operations));
     for (const key of new Set(operations.map(keyOf))) {
       const all = this.operationsOf(key).map((each) => renewed.get(each) ?? each);
       this.#journal.set(this.#ofRow, key, all);
     }
+  }
+
+  #put(pending: Pending): void {
+    const isHeld = (held: Pending | undefined) => (held?.state === 'held' ? 1 : 0);
+    this.#countHeld(isHeld(pending) - isHeld(this.get(pending.transaction)));
+    this.#journal.set(this.#pending, pending.transaction, pending);
+    this.#store.putTransaction(pending);
+  }
+
+  #countHeld(more: number): void {
+    if (more === 0) return;
+    const before = this.#held;
+    this.#journal.record(() => {
+      this.#held = before;
+    });
+    this.#held += more;
   }
 
   #setBytes(bytes: number): void {

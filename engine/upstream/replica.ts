@@ -7,12 +7,12 @@
  *   - a frame that cannot be taken ends the session, and leaves no trace.
  */
 import { TendrilError } from '../../errors.ts';
-import type { EntityId, SystemId } from '../../storage/index.ts';
+import type { EntityId, KeptReplica, OperationId, SystemId } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
 import type { Core, CoreBase } from '../core.ts';
 import type { Covers } from '../covers.ts';
 import type { Reader } from '../reader.ts';
-import type { CommitQueue } from '../write/commit-queue.ts';
+import type { CommitQueue, Outcome } from '../write/commit-queue.ts';
 import { Journal } from '../write/journal.ts';
 import type { AuthorityClock } from './authority-clock.ts';
 import { Collections } from './collections.ts';
@@ -20,18 +20,28 @@ import { Confirming } from './confirming.ts';
 import { Connection, interrupted } from './connection.ts';
 import { createCoverage } from './coverage.ts';
 import { Following } from './following.ts';
+import { ForeignPending } from './foreign-pending.ts';
+import { dropForeign } from './foreign-step.ts';
 import { HeldIds, SWEEP_MS } from './held-ids.ts';
-import { Frame, type IncomingParts, replaceAll } from './incoming.ts';
+import { Frame } from './incoming.ts';
+import type { IncomingParts } from './incoming-parts.ts';
+import { Kept } from './kept.ts';
 import { MAX_CLOSE_MS } from './limits.ts';
+import { offer } from './offering.ts';
 import { Outbox, type RowKey, rowKey } from './outbox.ts';
-import { Overlay, OverlayStep } from './overlay.ts';
+import { Overlay } from './overlay.ts';
+import { Quarantine } from './quarantine.ts';
 import { Questions } from './questions.ts';
 import { RecentRows } from './recent-rows.ts';
-import { rebase } from './remint.ts';
+import { restore } from './restore.ts';
 import { Sender } from './sender.ts';
+import type { Served } from './served.ts';
 import { Settlements } from './settlements.ts';
+import { ShelfRows } from './shelf.ts';
 import { Stages } from './stages.ts';
+import { Standing } from './standing.ts';
 import type { Said, Upstream, Welcome } from './stream.ts';
+import { becomeWhole } from './whole.ts';
 
 export interface ReplicaParts {
   readonly base: CoreBase;
@@ -53,36 +63,56 @@ export interface Assembled {
 
 export class Replica {
   readonly journal = new Journal();
-  readonly outbox = new Outbox(this.journal);
+  readonly outbox: Outbox;
   readonly overlay: Overlay;
   readonly recent: RecentRows;
   readonly settlements: Settlements;
+  readonly shelf: ShelfRows;
   readonly covers: Covers;
   readonly connection: Connection;
   readonly heldIds: HeldIds;
   readonly following: Following;
   readonly questions = new Questions();
-  readonly sender = new Sender(this.outbox);
+  readonly sender: Sender;
   readonly collections: Collections;
+  readonly quarantine: Quarantine;
+  readonly standing: Standing;
+  readonly kept: Kept;
+  readonly foreign = new ForeignPending(this.journal);
+  /** Of a relay. */
+  #served: Served | null = null;
   readonly #parts: ReplicaParts;
   readonly #stages = new Stages((entry, bytes) => this.#confirming.read(entry, bytes));
   readonly #confirming: Confirming;
+  /** What the file had kept. */
+  readonly #found: KeptReplica;
+  /** What the last session had said and is not in the tables can be built on. */
+  #isStageUsable = false;
+  /** A frame could not be taken. */
+  #hasFailed = false;
   #author: string;
   #assembled: Assembled | null = null;
   #cancelSweep: (() => void) | null = null;
 
   constructor(parts: ReplicaParts) {
     const { base, upstream } = parts;
-    const { rows, driver, catalog, scheduler } = base;
+    const { rows, driver, catalog, scheduler, replica: store } = base;
+    const { journal, foreign } = this;
     this.#parts = parts;
+    this.#found = store.read();
+    this.outbox = new Outbox(journal, store);
+    this.sender = new Sender(this.outbox);
     this.#author = base.author;
     this.recent = new RecentRows(driver, rows, this.journal);
-    this.overlay = new Overlay({ rows, outbox: this.outbox, journal: this.journal, recent: this.recent });
-    this.settlements = new Settlements(this.outbox, parts.onError);
+    this.overlay = new Overlay({ rows, outbox: this.outbox, journal, recent: this.recent, store, foreign });
+    this.settlements = new Settlements(this.outbox);
+    this.shelf = new ShelfRows(base, this.journal, parts.onError);
     this.connection = new Connection({
       core: base,
       upstream,
       author: () => this.#author,
+      cursor: () => this.standing.resume,
+      system: this.#found.system,
       began: (welcome) => this.#began(welcome),
       said: (messages) => this.#said(messages),
       lost: (reason) => this.#lost(reason),
@@ -91,17 +121,47 @@ export class Replica {
     const { send, state } = this.connection;
     const { overlay } = this;
     this.collections = new Collections(catalog);
-    this.#confirming = new Confirming(this.collections, this.#stages);
+    this.quarantine = new Quarantine(() => this.connection.peer);
+    this.standing = new Standing(journal);
+    this.#confirming = new Confirming({
+      collections: this.collections,
+      stages: this.#stages,
+      quarantine: this.quarantine,
+      keeps: (collection, row) => this.following.keeps(collection, row),
+    });
     const { refusalOf } = this.collections;
-    this.following = new Following({ overlay, probe: driver.all, scheduler, send, connection: state, refusalOf });
-    const hasPending = (collection: string, id: EntityId) => overlay.hasPending(collection, id);
-    this.heldIds = new HeldIds({ hasPending, send, isWhole: () => state().whole });
+    this.following = new Following({ overlay, driver, scheduler, send, connection: state, refusalOf });
+    const hasPending = (collection: string, id: EntityId) =>
+      overlay.hasPending(collection, id) || this.#served?.holds(collection, id) === true;
+    const isWhole = () => state().whole;
+    this.heldIds = new HeldIds({ hasPending, send, isWhole, journal, changed: (key) => this.kept.changed(key) });
     const { following, heldIds } = this;
+    const keptParts = {
+      store,
+      journal,
+      selections: () => following.withRows(),
+      isHere: (key: RowKey) => heldIds.isHere(key),
+      isKnown: (key: RowKey) => heldIds.isKnown(key),
+      // Where a row could not be read, the tables lack it: nobody would tell it again.
+      cursor: () => (this.quarantine.size === 0 ? this.standing.kept : null),
+    };
+    this.kept = new Kept(keptParts, this.#found);
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
   }
 
   get author(): string {
     return this.#author;
+  }
+
+  /** The greatest operation id that the authority has shown. */
+  get greatest(): OperationId | null {
+    return this.#confirming.greatest;
+  }
+
+  /** It is followed itself from now on. */
+  serve(served: Served): void {
+    this.#served = served;
+    this.overlay.isServed = true;
   }
 
   get system(): SystemId | null {
@@ -111,16 +171,22 @@ export class Replica {
   /** The first attempt. Whoever wants to know how it went looks at the state. */
   start(assembled: Assembled): void {
     this.#assembled = assembled;
+    const { core, reader } = assembled;
+    const { outbox, overlay, following, heldIds, kept } = this;
+    const { onError } = this.#parts;
+    this.standing.restore(restore({ core, reader, outbox, overlay, following, heldIds, kept, onError }, this.#found));
     this.connection.connect().catch(() => undefined);
     this.#sweepLater();
   }
 
   /** Told of each group after its COMMIT: transactions made here leave for the authority. */
   committed(commits: readonly Commit[]): void {
+    this.#served?.committed();
     for (const { transaction } of commits) {
       const pending = transaction === null ? undefined : this.outbox.get(transaction);
       if (pending === undefined) continue;
       for (const { operation } of pending.operations) this.heldIds.wrote(operation.collection, operation.entity);
+      this.#served?.wrote(pending);
       this.sender.upload([pending]);
     }
     this.#forgetUndo();
@@ -136,7 +202,7 @@ export class Replica {
   async close(reason: TendrilError): Promise<void> {
     this.#cancelSweep?.();
     this.following.close();
-    if (this.connection.state().online && this.outbox.size > 0) {
+    if (this.connection.state().reaches && !this.settlements.isDrained) {
       await new Promise<void>((resolve) => {
         const cancel = this.#parts.base.scheduler.after(MAX_CLOSE_MS, resolve);
         this.settlements.drained().then(() => {
@@ -149,7 +215,8 @@ export class Replica {
     this.settlements.close(reason);
   }
 
-  #began({ author, time, maxId }: Welcome): void {
+  #began(welcome: Welcome): void {
+    const { time, maxId, epoch, position, resumes } = welcome;
     const { clock, base } = this.#parts;
     clock.adjust(time);
     if (maxId !== null) {
@@ -158,52 +225,67 @@ export class Replica {
     }
     const { send } = this.connection;
     send(this.collections.describe());
-    const followed = this.following.begin();
-    const held = this.#holdAll();
-    this.#stages.begin([...followed, ...held]);
-    if (author !== this.#author) this.#becomeAuthor(author);
-    else this.sender.begin(send);
-    if (followed.length + held.length === 0) this.#replaceNow();
+    this.standing.begin(epoch, position, resumes);
+    const followed = this.following.begin(resumes, this.#isStageUsable);
+    const held = this.#holdAll(resumes);
+    this.#stages.begin([...followed, ...held], resumes);
+    this.#isStageUsable = false;
+    // What is pending may stand on what another log does not have: first its rows are to be known.
+    if (this.standing.began === 'anew') this.#stages.whenWhole(() => this.#offer(welcome));
+    else this.#offer(welcome);
+    this.#served?.began(resumes);
+    if (followed.length + held.length === 0) this.#wholeAtOnce();
+    for (const [collection, ids] of this.quarantine.ids()) {
+      // Whether it can be read now.
+      for (const id of ids) void this.heldIds.want(collection, id).catch(() => undefined);
+    }
+  }
+
+  #offer(welcome: Welcome): void {
+    const { core, queue } = this.#assembled!;
+    const { connection, kept, outbox, overlay, sender } = this;
+    const become = (author: string) => {
+      this.#author = author;
+    };
+    const failed = (error: unknown) => this.#fail(error);
+    offer({ core, queue, connection, kept, outbox, overlay, sender, become, failed }, welcome);
   }
 
   /** Asks for every id that is held. Returns what was asked about. */
-  #holdAll(): readonly RowKey[] {
+  #holdAll(resumes: boolean): readonly RowKey[] {
     const keys: RowKey[] = [];
-    const byCollection = new Map<string, EntityId[]>();
-    for (const { collection, id, state } of this.heldIds.all()) {
-      if (state === 'written') continue;
-      keys.push(rowKey(collection, id));
-      const ids = byCollection.get(collection);
-      if (ids === undefined) byCollection.set(collection, [id]);
-      else ids.push(id);
+    for (const had of [true, false]) {
+      const byCollection = new Map<string, EntityId[]>();
+      for (const { collection, id, state } of this.heldIds.all()) {
+        // Of another log, nobody knows whether it has what was written here.
+        if (state === 'written' && this.standing.began !== 'anew') continue;
+        if ((resumes && state === 'known') !== had) continue;
+        keys.push(rowKey(collection, id));
+        const ids = byCollection.get(collection);
+        if (ids === undefined) byCollection.set(collection, [id]);
+        else ids.push(id);
+      }
+      for (const [collection, ids] of byCollection) this.connection.send({ kind: 'hold', collection, ids, had });
+      if (had) this.heldIds.begin(keys);
     }
-    for (const [collection, ids] of byCollection) this.connection.send({ kind: 'hold', collection, ids });
     return keys;
   }
 
-  /** The authority knows this node under another name: what is pending is made anew under it. */
-  #becomeAuthor(author: string): void {
-    this.#author = author;
-    const { core, queue } = this.#assembled!;
-    queue.add({
+  /** Nothing was asked for: what is held of a session before belongs to nobody. */
+  #wholeAtOnce(): void {
+    const present = this.#stages.arrived([]);
+    if (present === null) return;
+    this.#assembled!.queue.add({
       run: () => {
-        const step = new OverlayStep(this.overlay);
-        rebase(core, this.outbox, step, this.outbox.inOrder());
-        const commit = step.end(() => []);
+        const commit = becomeWhole({ ...this.#incoming(), unfounded: () => undefined }, present);
+        this.kept.flush(true);
         return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
       },
-      committed: () => this.sender.begin(this.connection.send),
-      failed: (error) => this.#fail(error),
-    });
-  }
-
-  /** Nothing was asked for: what is held of a session before belongs to nobody. */
-  #replaceNow(): void {
-    const stage = this.#stages.arrived([]);
-    if (stage === null) return;
-    this.#assembled!.queue.add({
-      run: () => ({ kind: 'done', commits: replaceAll(this.#incoming(), stage), operations: 0, bytes: 0 }),
-      committed: () => this.following.tellAll(),
+      committed: () => {
+        this.#served?.committed();
+        for (const task of this.#stages.takeTasks()) task();
+        this.following.tellAll();
+      },
       failed: (error) => this.#fail(error),
     });
   }
@@ -227,16 +309,51 @@ export class Replica {
   }
 
   #lost(reason: TendrilError): void {
+    if (this.standing.session !== null) this.#standStill();
     this.sender.end();
+    this.#served?.lost(reason);
     this.questions.lost(reason);
     this.settlements.lost();
     this.heldIds.lost(reason);
+    this.#dropForeign();
     this.following.tellAll();
   }
 
+  /** Of an upstream that is a relay: why it does not reach its own; null if it does. */
+  #linked(error: TendrilError | null): void {
+    this.connection.linked(error);
+    this.#served?.linked(error);
+    this.following.tellAll();
+  }
+
+  #dropForeign(): void {
+    if (this.foreign.size === 0) return;
+    const run = (): Outcome => {
+      const commit = dropForeign(this.#incoming()).end(() => []);
+      return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
+    };
+    this.#assembled!.queue.add({ run, committed: () => undefined, failed: this.#parts.onError });
+  }
+
+  /** The session has ended: what it had said of what is not whole is kept for the next one, where that can build on it. */
+  #standStill(): void {
+    const isWhole = this.#stages.isWhole;
+    const isCaughtUp = isWhole || (this.following.isCaughtUp && this.heldIds.isCaughtUp);
+    this.#isStageUsable = isCaughtUp && !this.#hasFailed;
+    this.#hasFailed = false;
+    this.standing.lost(this.#isStageUsable);
+    this.following.lost();
+    if (this.#isStageUsable) return;
+    this.#stages.drop();
+    this.following.dropStaged();
+  }
+
   #fail(error: unknown): void {
+    // What it had put on stages, or taken from them, was not taken back with the tables.
+    this.#hasFailed = true;
     this.#parts.onError(error);
-    this.connection.end(error instanceof TendrilError ? error : interrupted(String(error)));
+    const reason = error instanceof TendrilError ? error : interrupted(String(error));
+    this.connection.end(reason, reason.code === 'protocol-violation');
   }
 
   #sweepLater(): void {
@@ -248,7 +365,7 @@ export class Replica {
 
   #incoming(): IncomingParts {
     const { core, views } = this.#assembled!;
-    const { overlay, outbox, collections, following, heldIds, questions, sender, settlements } = this;
+    const { overlay, outbox, collections, following, heldIds, kept, questions, sender, settlements, shelf } = this;
     const { adjust: adjustClock } = this.#parts.clock;
     return {
       core,
@@ -257,13 +374,20 @@ export class Replica {
       collections,
       confirming: this.#confirming,
       stages: this.#stages,
+      standing: this.standing,
+      quarantine: this.quarantine,
       following,
       heldIds,
+      kept,
       questions,
       sender,
       settlements,
+      shelf,
       isWatched: () => views() > 0,
       adjustClock,
+      foreign: this.foreign,
+      served: () => this.#served,
+      linked: (error) => this.#linked(error),
     };
   }
 }

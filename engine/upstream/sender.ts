@@ -2,7 +2,8 @@
  * Sender: what this node wants its authority to take, in the order in which it came up.
  *
  * Invariants
- *   - transactions leave in the order they were made, and a question after all that was written before it;
+ *   - transactions leave in the order they were made, but those that are held back not before they are flushed; a question
+ *     leaves after all that was to leave before it;
  *   - at most MAX_IN_FLIGHT_TRANSACTIONS and MAX_IN_FLIGHT_BYTES are on their way: the rest follows as outcomes come;
  *   - a session begins with the whole outbox: the authority knows by their ids which transactions it has already.
  */
@@ -38,7 +39,7 @@ export class Sender {
     const asked = this.#waiting.slice(this.#gone).filter(({ kind }) => kind === 'request');
     this.end();
     this.#send = send;
-    this.#waiting = [...this.#outbox.inOrder().map((pending): Waiting => ({ kind: 'upload', pending })), ...asked];
+    this.#waiting = [...this.#outbox.inOrder().map(waitingUpload), ...asked];
     this.#flush();
   }
 
@@ -53,7 +54,7 @@ export class Sender {
   /** Committed here just now, or made anew. */
   upload(pending: readonly Pending[]): void {
     if (this.#send === null) return;
-    for (const each of pending) this.#waiting.push({ kind: 'upload', pending: each });
+    for (const each of pending) this.#waiting.push(waitingUpload(each));
     this.#flush();
   }
 
@@ -80,7 +81,7 @@ export class Sender {
     for (; this.#gone < this.#waiting.length; this.#gone += 1) {
       const waiting = this.#waiting[this.#gone]!;
       if (waiting.kind === 'request') this.#send(waiting.request);
-      else if (this.#outbox.get(waiting.pending.transaction) === waiting.pending) {
+      else if (this.#isToLeave(waiting.pending)) {
         if (!this.#hasRoom()) break;
         this.#upload(waiting.pending, this.#send);
       }
@@ -88,6 +89,11 @@ export class Sender {
     if (this.#gone < this.#waiting.length && this.#gone < KEPT_BEHIND) return;
     this.#waiting.splice(0, this.#gone);
     this.#gone = 0;
+  }
+
+  /** It has not been settled, made anew or held back. */
+  #isToLeave(pending: Pending): boolean {
+    return pending.state === 'queued' && this.#outbox.get(pending.transaction) === pending;
   }
 
   #hasRoom(): boolean {
@@ -100,4 +106,8 @@ export class Sender {
     this.#inFlight.set(transaction, bytes);
     send({ kind: 'upload', transaction, attempt, operations: operations.map((each) => each.bytes) });
   }
+}
+
+function waitingUpload(pending: Pending): Waiting {
+  return { kind: 'upload', pending };
 }

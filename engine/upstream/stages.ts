@@ -4,65 +4,107 @@
  * Invariants
  *   - the rows of a selection become visible together, when its last chunk has come;
  *   - after a new session began, nothing of it is visible until all that was asked for at its begin is whole: then it
- *     replaces what was held before, in one step;
- *   - a staged row is kept current like any other.
+ *     amends what was held before, or replaces it where the session does not resume, in one step;
+ *   - a staged row is kept current like any other; a stage outlives its session, as long as the next one resumes there.
  */
 import type { EntityId, StoredRow } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
-import type { Followed } from './following.ts';
-import type { EnteringRow } from './overlay.ts';
+import type { Followed } from './followed.ts';
+import type { RowKey } from './outbox.ts';
 
-/** Makes a row of the bytes in which it came. */
-export type ReadRow = (entry: CatalogEntry, bytes: Uint8Array) => StoredRow;
-
-const NONE: ReadonlyMap<CatalogEntry, ReadonlySet<EntityId>> = new Map([]);
+/** Makes a row of the bytes in which it came; null where they cannot be read. */
+export type ReadRow = (entry: CatalogEntry, bytes: Uint8Array) => StoredRow | null;
 
 export class Stage {
   readonly #read: ReadRow;
-  /** As they came, until somebody looks at one: a hundred thousand rows take a fifth of the memory so. */
-  readonly #rows = new Map<CatalogEntry, Map<EntityId, StoredRow | Uint8Array>>();
+  /** As they came, until somebody looks at one: a hundred thousand rows take a fifth of the memory so. Null: it left. */
+  readonly #rows = new Map<CatalogEntry, Map<EntityId, StoredRow | Uint8Array | null>>();
 
   constructor(read: ReadRow) {
     this.#read = read;
   }
 
+  /** Whether it holds such a row. */
   has(entry: CatalogEntry, id: EntityId): boolean {
-    return this.#rows.get(entry)?.has(id) === true;
+    return (this.#rows.get(entry)?.get(id) ?? null) !== null;
+  }
+
+  /** Whether it knows that such a row left. */
+  hasLeft(entry: CatalogEntry, id: EntityId): boolean {
+    return this.#rows.get(entry)?.get(id) === null;
   }
 
   /** Null where it holds no such row. */
   get(entry: CatalogEntry, id: EntityId): StoredRow | null {
-    const held = this.#rows.get(entry)?.get(id);
-    return held === undefined ? null : this.#made(entry, held);
+    const held = this.#rows.get(entry)?.get(id) ?? null;
+    return held === null ? null : this.#made(entry, held);
   }
 
   set(entry: CatalogEntry, id: EntityId, row: StoredRow | Uint8Array): void {
-    const rows = this.#rows.get(entry);
-    if (rows === undefined) this.#rows.set(entry, new Map([[id, row]]));
-    else rows.set(id, row);
+    this.#put(entry, id, row);
   }
 
-  delete(entry: CatalogEntry, id: EntityId): void {
-    this.#rows.get(entry)?.delete(id);
+  leave(entry: CatalogEntry, id: EntityId): void {
+    this.#put(entry, id, null);
+  }
+
+  /** Of each row. */
+  *ids(): Generator<readonly [entry: CatalogEntry, id: EntityId]> {
+    for (const [entry, rows] of this.#rows) for (const [id, held] of rows) if (held !== null) yield [entry, id];
+  }
+
+  /** Each that left. */
+  *left(): Generator<readonly [entry: CatalogEntry, id: EntityId]> {
+    for (const [entry, rows] of this.#rows) for (const [id, held] of rows) if (held === null) yield [entry, id];
   }
 
   /** Each row, but those of `without`. */
-  *rows(without: ReadonlyMap<CatalogEntry, ReadonlySet<EntityId>> = NONE): Generator<EnteringRow> {
+  *rows(
+    without: (entry: CatalogEntry, id: EntityId) => boolean = () => false,
+  ): Generator<readonly [entry: CatalogEntry, id: EntityId, row: StoredRow]> {
     for (const [entry, rows] of this.#rows) {
-      const left = without.get(entry);
-      for (const [id, held] of rows) if (left?.has(id) !== true) yield [entry, id, this.#made(entry, held)];
+      for (const [id, held] of rows) {
+        if (held === null || without(entry, id)) continue;
+        const row = this.#made(entry, held);
+        if (row !== null) yield [entry, id, row];
+      }
     }
   }
 
-  #made(entry: CatalogEntry, held: StoredRow | Uint8Array): StoredRow {
+  /** Takes the rows of another in. What left that one may have come elsewhere since. */
+  absorb(other: Stage): void {
+    for (const [entry, rows] of other.#rows) {
+      for (const [id, held] of rows) if (held !== null) this.#put(entry, id, held);
+    }
+  }
+
+  #put(entry: CatalogEntry, id: EntityId, held: StoredRow | Uint8Array | null): void {
+    const rows = this.#rows.get(entry);
+    if (rows === undefined) this.#rows.set(entry, new Map([[id, held]]));
+    else rows.set(id, held);
+  }
+
+  #made(entry: CatalogEntry, held: StoredRow | Uint8Array): StoredRow | null {
     return held instanceof Uint8Array ? this.#read(entry, held) : held;
   }
 }
 
+/** Of a session, until all that was asked for at its begin has come. */
+export interface SessionStage {
+  readonly stage: Stage;
+  /** What is held of before and is not on the stage goes, but for what lies in equal buckets; else it stays. */
+  readonly replaces: boolean;
+  /** What was asked about by its id, and does not exist. */
+  readonly absent: Set<RowKey>;
+}
+
+function newSession(stage: Stage, replaces: boolean): SessionStage {
+  return { stage, replaces, absent: new Set() };
+}
+
 export class Stages {
   readonly #read: ReadRow;
-  /** Of the whole session, until what was asked for at its begin has come; null afterwards. */
-  #session: { readonly stage: Stage; readonly outstanding: Set<unknown> } | null = null;
+  #session: (SessionStage & { readonly outstanding: Set<unknown> }) | null = null;
   readonly #ofSelections = new Map<Followed, Stage>();
   #whenWhole: (() => void)[] = [];
 
@@ -71,10 +113,28 @@ export class Stages {
   }
 
   /** A session begins. - `outstanding`: what must be whole before anything of it is seen. */
-  begin(outstanding: Iterable<unknown>): void {
+  begin(outstanding: Iterable<unknown>, resumes: boolean): void {
+    if (!resumes) this.drop();
+    const { stage, replaces, absent } = this.#session ?? newSession(new Stage(this.#read), !resumes);
+    const asked = new Set(outstanding);
+    // Of what is not asked for, or from its begin, they are of no use.
+    for (const [followed, other] of this.#ofSelections) {
+      if (asked.has(followed) && followed.had !== null) stage.absorb(other);
+    }
     this.#ofSelections.clear();
     this.#whenWhole = [];
-    this.#session = { stage: new Stage(this.#read), outstanding: new Set(outstanding) };
+    this.#session = { stage, replaces, absent, outstanding: asked };
+  }
+
+  /** What was on its way when the session ended is of no use. */
+  drop(): void {
+    this.#session = null;
+    this.#ofSelections.clear();
+  }
+
+  /** Null when it is whole. */
+  get present(): SessionStage | null {
+    return this.#session;
   }
 
   /** Where a row goes that is followed from now on; null: at once into the tables. */
@@ -121,12 +181,12 @@ export class Stages {
   }
 
   /** These of the session's begin are whole, or denied. Returns the session's stage when they were the last. */
-  arrived(whole: Iterable<unknown>): Stage | null {
+  arrived(whole: Iterable<unknown>): SessionStage | null {
     if (this.#session === null) return null;
     for (const what of whole) this.#session.outstanding.delete(what);
     if (this.#session.outstanding.size > 0) return null;
-    const { stage } = this.#session;
+    const present = this.#session;
     this.#session = null;
-    return stage;
+    return present;
   }
 }

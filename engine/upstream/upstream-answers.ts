@@ -34,8 +34,8 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
   };
   /** @throws {TendrilError} `not-covered`, while there is no session. */
   const checkOnline = (what: string) => {
-    const { online, error } = up.connection();
-    if (!online) throw unreachable(what, error);
+    const { reaches, error } = up.connection();
+    if (!reaches) throw unreachable(what, error);
   };
   const ask = (collection: string | null, text: string, parameters: SqlParameters): Promise<Answer> => {
     checkOnline(collection === null ? 'the statement' : `this selection of ${collection}`);
@@ -53,7 +53,7 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
       return local.get(entry, id, options);
     },
     query: async (entry, given, parameters = [], options) => {
-      const selection = parts.reader.select(entry, given, parameters);
+      const selection = parts.reader.selectHere(entry, given, parameters);
       if (options.from === 'local' || covers.selection(entry.collection.name, selection)) {
         return local.query(entry, given, parameters, options);
       }

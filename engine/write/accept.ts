@@ -16,6 +16,7 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
+import type { Staging } from '../upstream/staging.ts';
 import type { Outcome } from './commit-queue.ts';
 import { makeOperation, narrow } from './prepared.ts';
 import { type Draft, tooManyBytes, tooManyOperations } from './write-set.ts';
@@ -30,8 +31,9 @@ export function acceptTransaction(
   transaction: TransactionId,
   drafts: readonly Draft[],
   since: Position | null,
+  staging: Staging = 'queue',
 ): Outcome {
-  const application = core.application(transaction);
+  const application = core.application(transaction, staging);
   let operations = 0;
   let bytes = 0;
   for (const draft of drafts) {

@@ -10,7 +10,9 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { TransactionId } from '../../storage/index.ts';
+import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
+import { checkStaging, type Staging } from '../upstream/staging.ts';
 import { acceptTransaction } from './accept.ts';
 import type { CommitQueue, Member, Outcome } from './commit-queue.ts';
 import { OpenTransaction, type Transaction, type TransactionParts } from './transaction.ts';
@@ -27,12 +29,23 @@ export interface TransactOptions {
   readonly until?: 'local' | 'settled';
   /** How often an asynchronous callback is run again after a `conflict`; 0 by default. */
   readonly retries?: number;
+  /**
+   * When it is offered to the authority; as `Node.open` said by default. A node that settles itself makes no difference.
+   *
+   * - `queue`: as soon as there is a session. - `hold`: not before `flush`.
+   * - `online-only`: rejects with `offline` and writes nothing where there is no session; resolves as `until: 'settled'`.
+   */
+  readonly staging?: Staging;
 }
+
+/** What else a transaction does inside its last group, beside its writes. What it throws fails the transaction. */
+export type Within = (commits: readonly Commit[]) => readonly Commit[];
 
 export interface Transactor {
   readonly transact: <Result>(
     callback: (tx: Transaction) => Result | Promise<Result>,
     options?: TransactOptions,
+    within?: Within,
   ) => Promise<Result>;
   /** How many are between their two groups. */
   readonly open: () => number;
@@ -44,6 +57,8 @@ interface Request {
   readonly callback: (tx: Transaction) => unknown;
   readonly retries: number;
   readonly until: 'local' | 'settled';
+  readonly staging: Staging;
+  readonly within: Within | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -58,17 +73,26 @@ interface Parts {
   closed: TendrilError | null;
 }
 
-export function createTransactor(core: Core, queue: CommitQueue, transactions: TransactionParts): Transactor {
+/** - `usual`: the staging where a caller says nothing. */
+export function createTransactor(
+  core: Core,
+  queue: CommitQueue,
+  transactions: TransactionParts,
+  usual: Staging = 'queue',
+): Transactor {
   const parts: Parts = { core, queue, transactions, following: new Set(), closed: null };
   return {
     transact: <Result>(
       callback: (tx: Transaction) => Result | Promise<Result>,
-      { retries = 0, until = 'local' }: TransactOptions = {},
+      { retries = 0, until: asked = 'local', staging = usual }: TransactOptions = {},
+      within?: Within,
     ) =>
       new Promise<Result>((resolve, reject) => {
         checkRetries(retries);
-        const request: Request = { callback, retries, until, resolve: resolve as (value: unknown) => void, reject };
-        queue.add(new Beginning(parts, request));
+        checkStaging(staging);
+        const until = staging === 'online-only' ? 'settled' : asked;
+        const settle = { resolve: resolve as (value: unknown) => void, reject };
+        queue.add(new Beginning(parts, { callback, retries, until, staging, within, ...settle }));
       }),
     open: () => parts.following.size,
     close: (reason) => {
@@ -93,6 +117,7 @@ class Beginning implements Member {
 
   run(): Outcome {
     const { core, transactions } = this.#parts;
+    core.checkOnline?.(this.#request.staging);
     const transaction = new OpenTransaction(transactions, core.mint.next() as TransactionId);
     this.#transaction = transaction;
     try {
@@ -104,7 +129,7 @@ class Beginning implements Member {
         transaction.leave(core.position());
         return { kind: 'left' };
       }
-      return acceptTransaction(core, transaction.id, transaction.writes.drafts, null);
+      return accept(core, this.#request, transaction);
     } finally {
       if (!this.#left) transaction.end(ended);
     }
@@ -176,8 +201,9 @@ class Finishing implements Member {
   }
 
   run(): Outcome {
-    const { id, writes, since } = this.#transaction;
-    return acceptTransaction(this.#parts.core, id, writes.drafts, since);
+    const { core } = this.#parts;
+    core.checkOnline?.(this.#request.staging);
+    return accept(core, this.#request, this.#transaction);
   }
 
   committed(): void {
@@ -190,6 +216,11 @@ class Finishing implements Member {
     if (!conflict || retries === 0 || this.#parts.closed !== null) reject(error);
     else this.#parts.queue.add(new Beginning(this.#parts, { ...this.#request, retries: retries - 1 }));
   }
+}
+
+function accept(core: Core, { staging, within }: Request, { id, writes, since }: OpenTransaction): Outcome {
+  const outcome = acceptTransaction(core, id, writes.drafts, since, staging);
+  return within === undefined || outcome.kind === 'left' ? outcome : { ...outcome, commits: within(outcome.commits) };
 }
 
 /** It is committed here; the caller may want to hear of it only when it is final. */

@@ -46,6 +46,8 @@ async function obey({ kind }: Order): Promise<void> {
  * comes after all that happened there before.
  */
 async function allIsHere(): Promise<void> {
+  // After a cut it comes back by itself, but takes its time.
+  if (node.report().upstream?.state !== 'connected') await node.reconnect();
   await node.sql('SELECT count(*) AS flights FROM flight');
 }
 

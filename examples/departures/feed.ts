@@ -26,26 +26,27 @@ export async function importAirports(node: Node): Promise<Names> {
 /**
  * One transaction a flight; a burst at a time shares an fsync, as concurrent requests of a server would.
  *
- * - `rate`: flights a second; 0 is as fast as they go.
+ * - `intervalAfter`: milliseconds between flight `done` and the next.
  * - `written`: told how many are, after each burst.
  */
 export async function feedFlights(
   node: Node,
   names: Names,
-  { total, rate }: { readonly total: number; readonly rate: number },
+  { total, intervalAfter }: { readonly total: number; readonly intervalAfter: (done: number) => number },
   written: (flights: number) => void,
 ): Promise<void> {
-  const startedAt = nowMs();
+  let dueAt = nowMs();
   let burst: Promise<unknown>[] = [];
   let done = 0;
   for await (const flight of readFlights(total)) {
     burst.push(writeFlight(node, names, flight));
     done++;
+    dueAt += intervalAfter(done);
     if (burst.length < BURST && done < total) continue;
     await Promise.all(burst);
     burst = [];
     written(done);
-    const aheadMs = rate === 0 ? 0 : (done * 1_000) / rate - (nowMs() - startedAt);
+    const aheadMs = dueAt - nowMs();
     if (aheadMs > 0) await sleep(aheadMs);
   }
 }

@@ -2,6 +2,9 @@
 import type { LiveQuery } from '../../index.ts';
 import type { Flight } from './collections.ts';
 
+/** What takes longer was not told as it happened, but caught up with after a cut. */
+export const MAX_LIVE_MS = 1_000;
+
 /** Milliseconds since 1970 with fractions, the same in all processes of a machine. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();

@@ -48,6 +48,8 @@ function linkOver(socket: Socket, events: LinkEvents): Link {
       socket.write(frame, () => isOver || events.drained());
     },
     queued: () => socket.writableLength,
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     close,
   };
 }

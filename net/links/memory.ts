@@ -7,6 +7,9 @@ interface End {
   readonly scheduler: Scheduler;
   queued: number;
   isOver: boolean;
+  isPaused: boolean;
+  /** Came while it is paused. For the other end they are still queued. */
+  readonly kept: Uint8Array[];
 }
 
 /** The two ends of one link, each to be connected once; it opens when both are. */
@@ -15,7 +18,7 @@ export function memoryLink(): readonly [Connector, Connector] {
   const connector = (mine: 0 | 1): Connector => ({
     name: 'memory',
     connect: (events, scheduler) => {
-      const end: End = { events, scheduler, queued: 0, isOver: ends[mine] !== null };
+      const end: End = { events, scheduler, queued: 0, isOver: ends[mine] !== null, isPaused: false, kept: [] };
       if (end.isOver) {
         scheduler.soon(() => events.closed('this end is in use'));
         return linkOf(end, () => null);
@@ -43,6 +46,14 @@ function linkOf(end: End, other: () => End | null): Link {
       end.scheduler.soon(() => deliver(frame, end, other()));
     },
     queued: () => end.queued,
+    pause: () => {
+      end.isPaused = true;
+    },
+    resume: () => {
+      if (!end.isPaused) return;
+      end.isPaused = false;
+      end.scheduler.soon(() => deliverKept(end, other()));
+    },
     close: (reason) => {
       const peer = other();
       finish(end, reason);
@@ -52,9 +63,26 @@ function linkOf(end: End, other: () => End | null): Link {
 }
 
 function deliver(frame: Uint8Array, from: End, to: End | null): void {
-  if (to !== null && !to.isOver) to.events.frame(frame);
+  if (to !== null && !to.isOver) {
+    if (to.isPaused || to.kept.length > 0) {
+      to.kept.push(frame);
+      return;
+    }
+    to.events.frame(frame);
+  }
   from.queued -= frame.length;
   if (!from.isOver) from.events.drained();
+}
+
+function deliverKept(to: End, from: End | null): void {
+  const frames = to.kept.splice(0);
+  for (const [index, frame] of frames.entries()) {
+    if (to.isPaused || from === null) {
+      to.kept.unshift(...frames.slice(index));
+      return;
+    }
+    deliver(frame, from, to);
+  }
 }
 
 function finish(end: End, reason: string): void {

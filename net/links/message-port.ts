@@ -2,7 +2,7 @@
  * Message ports: links between threads, of `worker_threads` and of browsers.
  *
  * A port tells neither what the other side has taken nor, everywhere, that it is gone. So each frame is answered by its
- * length once it was taken, and the session's pings notice the rest. On the port: bytes are a frame, a number is such an
+ * length once it was taken, which a paused end does later, and the session's pings notice the rest. On the port: bytes are a frame, a number is such an
  * answer, a text is the reason of the end.
  */
 import type { Upstream } from '../../engine/index.ts';
@@ -38,6 +38,10 @@ export function messagePortConnector(source: PortSource): Connector {
 function linkOver(port: MessagePortLike, events: LinkEvents, soon: (task: () => void) => void): Link {
   let queued = 0;
   let isOver = false;
+  let isPaused = false;
+  /** Bytes taken while paused: the other side learns of them afterwards, and until then counts them as queued. */
+  let untold = 0;
+  const tell = (bytes: number) => port.postMessage(bytes, []);
   const finish = (reason: string) => {
     if (isOver) return;
     isOver = true;
@@ -50,7 +54,8 @@ function linkOver(port: MessagePortLike, events: LinkEvents, soon: (task: () => 
       queued -= message;
       events.drained();
     } else if (message instanceof Uint8Array) {
-      port.postMessage(message.length, []);
+      if (isPaused) untold += message.length;
+      else tell(message.length);
       events.frame(message);
     } else {
       finish(typeof message === 'string' ? message : 'it sent something else than frames');
@@ -73,6 +78,14 @@ function linkOver(port: MessagePortLike, events: LinkEvents, soon: (task: () => 
       port.postMessage(copy, [copy.buffer]);
     },
     queued: () => queued,
+    pause: () => {
+      isPaused = true;
+    },
+    resume: () => {
+      isPaused = false;
+      if (untold > 0 && !isOver) tell(untold);
+      untold = 0;
+    },
     close: (reason) => {
       if (!isOver) port.postMessage(reason, []);
       finish(reason);

@@ -25,6 +25,12 @@ interface PlatformSocket {
   onclose: unknown;
 }
 
+/** Of a page or a worker. */
+interface OnlineTarget {
+  addEventListener(type: 'online', listener: () => void): void;
+  removeEventListener(type: 'online', listener: () => void): void;
+}
+
 type PlatformSocketClass = new (url: string) => PlatformSocket;
 
 /**
@@ -33,7 +39,16 @@ type PlatformSocketClass = new (url: string) => PlatformSocket;
  * @throws {TendrilError} `invalid-option`
  */
 export function webSocket(url: string, options: UpstreamOptions = {}): Upstream {
-  return over(webSocketConnector(url), options);
+  return { ...over(webSocketConnector(url), options), onReachable: whenOnline };
+}
+
+/** Calls `wake` when the platform says that there is a network again; where it never does, it does not. */
+function whenOnline(wake: () => void): () => void {
+  const target = globalThis as unknown as Partial<OnlineTarget>;
+  if (target.addEventListener === undefined) return () => {};
+  const listener = () => wake();
+  target.addEventListener('online', listener);
+  return () => target.removeEventListener?.('online', listener);
 }
 
 /** @throws {TendrilError} `invalid-option` */
@@ -77,6 +92,8 @@ function dialLoaded(url: string, events: LinkEvents, scheduler: Scheduler): Link
   return {
     send: (frame) => link?.send(frame),
     queued: () => link?.queued() ?? 0,
+    pause: () => link?.pause?.(),
+    resume: () => link?.resume?.(),
     close: (reason) => {
       if (link !== null) link.close(reason);
       else scheduler.soon(() => finish(reason));

@@ -104,6 +104,11 @@ function linkOver(socket: WebSocket, events: LinkEvents, scheduler: Scheduler): 
     phase = 'over';
     events.closed(reason);
   };
+  let isPaused = false;
+  const resume = () => {
+    if (isPaused && phase === 'open') socket.resume();
+    isPaused = false;
+  };
   let waiting = 0;
   const taken = () => {
     waiting -= 1;
@@ -133,7 +138,14 @@ function linkOver(socket: WebSocket, events: LinkEvents, scheduler: Scheduler): 
       socket.send(frame, taken);
     },
     queued: () => (waiting === 0 ? 0 : socket.bufferedAmount),
+    pause: () => {
+      isPaused = true;
+      if (phase === 'open') socket.pause();
+    },
+    resume,
     close: (reason) => {
+      // Paused, it would not read the other side's goodbye.
+      resume();
       // Behind what a slow reader has not taken, a goodbye would wait as long as that.
       if (phase === 'open' && socket.bufferedAmount < 2 * SMALL_BYTES)
         socket.close(NORMAL, reason.slice(0, MAX_REASON_CHARACTERS));

@@ -43,6 +43,7 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
   'history-unavailable': true,
   'not-covered': true,
   offline: true,
+  'outcome-unknown': true,
   'system-mismatch': true,
   'clock-drift': true,
   'policy-denied': true,

@@ -151,6 +151,15 @@ export interface Variant<Value> {
   readonly code: number;
   readonly fields: Fields<Omit<Value, 'kind'>>;
   readonly problem?: (value: Value) => string | null;
+  /** Of a kind that other versions of the protocol have too, with more fields or fewer. */
+  readonly foreign?: {
+    /** So many fields are the same in every version. */
+    readonly shared: number;
+    /** Told by the shared fields: of another version. What follows them, to the end of the frame, is not looked at. */
+    readonly is: (value: Value) => boolean;
+    /** Stands for the other fields of such a one. */
+    readonly rest: Partial<Value>;
+  };
 }
 
 export type Variants<Union extends { readonly kind: string }> = {
@@ -182,10 +191,7 @@ export function unionField<Union extends { readonly kind: string }>(variants: Va
       const shape = byCode.get(code);
       if (shape === undefined) throw new WireProblem(`is of the unknown kind ${code}`);
       try {
-        checkLength(length - 1, shape.parts.length);
-        const value = readParts(shape.parts, reader, { kind: shape.kind });
-        checkWhole(shape, value);
-        return value as unknown as Union;
+        return readShape(shape, reader, length - 1) as unknown as Union;
       } catch (error) {
         throw placed(error, shape.kind);
       }
@@ -227,14 +233,44 @@ interface Shape {
   readonly code: number;
   readonly parts: readonly StructurePart[];
   readonly problem: (value: object) => string | null;
+  /** Those that are the same in every version, where there are other versions of it; the others. */
+  readonly shared: readonly StructurePart[];
+  readonly own: readonly StructurePart[];
+  readonly isForeign: (value: object) => boolean;
+  readonly foreignRest: object;
 }
 
 function partsOf(fields: object): readonly StructurePart[] {
   return Object.entries(fields).map(([name, field]) => ({ name, field: field as Field<unknown> }));
 }
 
-function shapeOf(kind: string, { code, fields, problem }: Variant<never>): Shape {
-  return { kind, code, parts: partsOf(fields), problem: (problem as Shape['problem'] | undefined) ?? (() => null) };
+function shapeOf(kind: string, { code, fields, problem, foreign }: Variant<never>): Shape {
+  const parts = partsOf(fields);
+  return {
+    kind,
+    code,
+    parts,
+    problem: (problem as Shape['problem'] | undefined) ?? (() => null),
+    shared: parts.slice(0, foreign?.shared ?? 0),
+    own: parts.slice(foreign?.shared ?? 0),
+    isForeign: (foreign?.is as Shape['isForeign'] | undefined) ?? (() => false),
+    foreignRest: foreign?.rest ?? {},
+  };
+}
+
+function readShape(shape: Shape, reader: WireReader, given: number): object {
+  const { kind, parts, shared, own, isForeign, foreignRest } = shape;
+  if (given < shared.length) checkLength(given, parts.length);
+  const value: Record<string, unknown> = { kind };
+  readParts(shared, reader, value);
+  if (isForeign(value)) {
+    reader.skipRest();
+    return { ...value, ...foreignRest };
+  }
+  checkLength(given, parts.length);
+  readParts(own, reader, value);
+  checkWhole(shape, value);
+  return value;
 }
 
 function writeParts(parts: readonly StructurePart[], value: object, wires: Wire[]): Wire[] {

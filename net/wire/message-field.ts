@@ -4,8 +4,11 @@
  * Invariant: this table and PROTOCOL_VERSION change together; docs/protocol.md says the same in words. The types make it
  * complete: a message, or a field of one, that is not here does not compile.
  */
-import type { AnswerColumn, Described, Edge, Part, Request, Said } from '../../engine/index.ts';
+import type { AnswerColumn, Described, Edge, Had, LoggedTransaction, Part, Request, Said } from '../../engine/index.ts';
 import {
+  BUCKETS,
+  BUCKETS_BYTES,
+  type Cursor,
   type EntityId,
   type EpochId,
   MAX_NAME_BYTES,
@@ -18,7 +21,17 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import { MAX_CREDENTIAL_BYTES } from '../limits.ts';
-import type { Bye, Hello, Message, Ping, Pong, Refuse, WelcomeMessage } from '../messages.ts';
+import {
+  type Bye,
+  HELLO_SHARED_FIELDS,
+  type Hello,
+  type Message,
+  type Ping,
+  type Pong,
+  PROTOCOL_VERSION,
+  type Refuse,
+  type WelcomeMessage,
+} from '../messages.ts';
 import { errorField } from './error-field.ts';
 import {
   booleanField,
@@ -37,6 +50,7 @@ import {
   wordField,
 } from './field.ts';
 import { cellField, parametersField } from './value-field.ts';
+import { WireLimit } from './wire-reader.ts';
 
 /** Bytes of one encoded message. */
 export const MAX_MESSAGE_BYTES = 16 * 1_024 * 1_024;
@@ -54,6 +68,10 @@ export const MAX_ROWS = 100_000;
 export const MAX_EDGES = 10_000;
 /** Columns of one `answer`. */
 export const MAX_COLUMNS = 2_000;
+/** Transactions of one `logged`. */
+export const MAX_LOGGED = 10_000;
+/** Operations of all transactions of one `logged`. */
+export const MAX_LOGGED_OPERATIONS = 100_000;
 /** Bytes of a collection's hash. */
 export const HASH_BYTES = 16;
 /** The last millisecond that a Date can hold. */
@@ -74,23 +92,34 @@ const ids = idsField<EntityId>(MAX_IDS);
 const bytes = bytesField(MAX_MESSAGE_BYTES);
 const rows = listField(bytes, MAX_ROWS);
 
+type SaidOf<Kind extends Said['kind']> = Extract<Said, { readonly kind: Kind }>;
 type Collections = Extract<Request, { kind: 'describe' }>['collections'];
 const collections: Field<Collections> = listField(
   structField<Collections[number]>({ name, hash: digestField(HASH_BYTES) }),
   MAX_COLLECTIONS,
 );
 
+const cursor = nullable(structField<Cursor>({ epoch: idField<EpochId>(), position }));
+const operations = listField(bytes, MAX_TRANSACTION_OPERATIONS);
+const had = unionField<Had>({
+  held: { code: 0, fields: { through: nullable(entity), edge: nullable(entity) } },
+  buckets: { code: 1, fields: { hashes: digestField(BUCKETS_BYTES) } },
+});
+const basis = wordField(['nothing', 'held', 'buckets']);
+
 const requests: Variants<Request> = {
   describe: { code: 1, fields: { collections } },
-  subscribe: { code: 2, fields: { subscription: counted, collection: name, text, parameters: parametersField } },
-  unsubscribe: { code: 3, fields: { subscription: counted } },
-  hold: { code: 4, fields: { collection: name, ids } },
-  release: { code: 5, fields: { collection: name, ids } },
-  upload: {
-    code: 6,
-    fields: { transaction, attempt: counted, operations: listField(bytes, MAX_TRANSACTION_OPERATIONS) },
+  subscribe: {
+    code: 2,
+    fields: { subscription: counted, collection: name, text, parameters: parametersField, had: nullable(had) },
   },
+  unsubscribe: { code: 3, fields: { subscription: counted } },
+  hold: { code: 4, fields: { collection: name, ids, had: booleanField } },
+  release: { code: 5, fields: { collection: name, ids } },
+  upload: { code: 6, fields: { transaction, attempt: counted, operations } },
   ask: { code: 7, fields: { request: counted, collection: nullable(name), text, parameters: parametersField } },
+  log: { code: 8, fields: {} },
+  offer: { code: 9, fields: { position, floor: position, operations } },
 };
 
 const part = unionField<Part>({
@@ -106,6 +135,41 @@ const column = structField<AnswerColumn>({
   ),
 });
 
+/** Many transactions of many empty operations would make a thousand things of each byte: they are counted together. */
+function loggedField(): Field<readonly LoggedTransaction[]> {
+  let left = 0;
+  const counted: Field<readonly Uint8Array[]> = {
+    write: (made) => {
+      left -= made.length;
+      if (left < 0) throw new WireLimit(`has more than ${MAX_LOGGED_OPERATIONS} operations with those before it`);
+      return operations.write(made);
+    },
+    read: (reader) => {
+      const made = listField(bytes, Math.min(left, MAX_TRANSACTION_OPERATIONS)).read(reader);
+      left -= made.length;
+      return made;
+    },
+  };
+  const list = listField(structField<LoggedTransaction>({ position, transaction, operations: counted }), MAX_LOGGED);
+  return {
+    write: (value) => {
+      left = MAX_LOGGED_OPERATIONS;
+      return list.write(value);
+    },
+    read: (reader) => {
+      left = MAX_LOGGED_OPERATIONS;
+      return list.read(reader);
+    },
+  };
+}
+
+function problemOfChunk({ basis: on, left, differing, last, edge }: Omit<SaidOf<'chunk'>, 'kind'>): string | null {
+  if (edge !== null && !last) return 'has an edge before the last chunk';
+  if (left.length > 0 && on !== 'held') return `has rows that left, on the basis of ${on}`;
+  if (differing.length > 0 && on !== 'buckets') return `has buckets that differ, on the basis of ${on}`;
+  return differing.some((bucket, at) => at > 0 && differing[at - 1]! >= bucket) ? 'has buckets out of order' : null;
+}
+
 const said: Variants<Said> = {
   described: {
     code: 32,
@@ -118,14 +182,25 @@ const said: Variants<Said> = {
   },
   chunk: {
     code: 33,
-    fields: { subscription: counted, selection: counted, position, rows, last: booleanField, edge: nullable(entity) },
-    problem: ({ last, edge }) => (edge !== null && !last ? 'has an edge before the last chunk' : null),
+    fields: {
+      subscription: counted,
+      selection: counted,
+      position,
+      basis,
+      rows,
+      left: ids,
+      differing: bytesField(BUCKETS),
+      total: nullable(count),
+      last: booleanField,
+      edge: nullable(entity),
+    },
+    problem: problemOfChunk,
   },
   denied: { code: 34, fields: { subscription: counted, error: errorField } },
   unsubscribed: { code: 35, fields: { subscription: counted } },
   held: {
     code: 36,
-    fields: { collection: name, position, ids, rows },
+    fields: { collection: name, position, basis: wordField(['nothing', 'held']), ids, rows },
     problem: (held) => (held.rows.length > held.ids.length ? 'has more rows than ids' : null),
   },
   released: { code: 37, fields: { collection: name, ids } },
@@ -161,6 +236,16 @@ const said: Variants<Said> = {
       answered.some((row) => row.length !== columns.length) ? 'has a row with another number of columns' : null,
   },
   unanswered: { code: 42, fields: { request: counted, error: errorField } },
+  at: { code: 43, fields: { position } },
+  unreadable: { code: 44, fields: { collection: name, entity, error: errorField } },
+  logged: {
+    code: 45,
+    fields: { floor: position, transactions: loggedField() },
+  },
+  taken: { code: 46, fields: { position, error: nullable(errorField) } },
+  pending: { code: 47, fields: { transaction, operations } },
+  withdrawn: { code: 48, fields: { transaction } },
+  linked: { code: 49, fields: { online: booleanField, error: nullable(errorField) } },
 };
 
 const session: Variants<Hello | WelcomeMessage | Refuse | Bye | Ping | Pong> = {
@@ -172,6 +257,12 @@ const session: Variants<Hello | WelcomeMessage | Refuse | Bye | Ping | Pong> = {
       author: name,
       system: nullable(system),
       credential: nullable(textField(MAX_CREDENTIAL_BYTES)),
+      cursor,
+    },
+    foreign: {
+      shared: HELLO_SHARED_FIELDS,
+      is: ({ protocol: spoken }) => spoken !== PROTOCOL_VERSION,
+      rest: { cursor: null },
     },
   },
   welcome: {
@@ -184,6 +275,7 @@ const session: Variants<Hello | WelcomeMessage | Refuse | Bye | Ping | Pong> = {
       time,
       maxId: nullable(idField<OperationId>()),
       author: name,
+      resumes: booleanField,
     },
   },
   refuse: { code: 66, fields: { error: errorField } },

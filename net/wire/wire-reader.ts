@@ -79,6 +79,11 @@ export class WireReader {
     return this.#at === this.#bytes.length;
   }
 
+  /** Takes all that is left, whatever it is. */
+  skipRest(): void {
+    this.#at = this.#bytes.length;
+  }
+
   /** Takes the null that stands next; false, and nothing taken, if something else does. */
   takesNull(): boolean {
     if (this.#bytes[this.#at] !== NIL) return false;

@@ -2,6 +2,7 @@
  * The tree as SQL: fully parenthesised, names in double quotes, so that no precedence and no keyword is left to guess.
  */
 import type { Expr, OrderTerm } from '../ast.ts';
+import type { Table } from '../table.ts';
 import type { SqlValue } from '../value.ts';
 
 /** How a slot is spelled: `?3` for running, its literal for the referee. */
@@ -11,6 +12,11 @@ const numbered: SpellSlot = (index) => `?${index + 1}`;
 
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** What stands after FROM. Columns may name the table as their qualifier, whatever it is read from. */
+export function sourceOf({ name, source }: Table): string {
+  return source === undefined ? quoteName(name) : `${source} AS ${quoteName(name)}`;
 }
 
 /** A value as a literal that reads back as the same value. Text with NUL has none. */

@@ -16,7 +16,7 @@ import { type Cell, exactOf } from '../value.ts';
 import { CLASS_OF_TAG } from './lexer-literal.ts';
 import type { Draft } from './parse.ts';
 import type { SlotSource } from './parse-cursor.ts';
-import { printExpression, printOrder, quoteName, quoteValue, type SpellSlot } from './print.ts';
+import { printExpression, printOrder, quoteName, quoteValue, type SpellSlot, sourceOf } from './print.ts';
 import { refusedBySqlite } from './sqlite-refusal.ts';
 
 /** @throws {TendrilError} `query-unsupported` where the two differ, `query-syntax` and others for what SQLite refuses. */
@@ -77,7 +77,7 @@ function statement(draft: Draft, clauses: readonly Clauses[]): string {
   const { table } = draft;
   const columns = draft.ordinals.length > 0 ? table.columns.map((column) => quoteName(column.name)) : [];
   const predicates = clauses.map(({ where }) => (where === '' ? '1' : `(\n${where}\n)`));
-  return `EXPLAIN SELECT ${[...columns, ...predicates].join(', ')} FROM ${quoteName(table.name)}\n${clauses[0]?.tail}`;
+  return `EXPLAIN SELECT ${[...columns, ...predicates].join(', ')} FROM ${sourceOf(table)}\n${clauses[0]?.tail}`;
 }
 
 /** The text itself, with `?N` where `number` gives one for the slot of a token. */

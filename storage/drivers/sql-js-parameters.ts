@@ -16,24 +16,43 @@ const SECOND = -6.789012345678e-45;
 /** The address of the 8 bytes of parameter `index` (from 1) of `statement`. */
 export type ParameterAddress = (statement: number, index: number) => number;
 
-/** `statement` is one with two parameters. */
-export function findParameters(heap: Heap, sqlite: SqliteFunctions, statement: number): ParameterAddress {
-  sqlite.bind_double(statement, 1, FIRST);
-  sqlite.bind_double(statement, 2, SECOND);
-  const view = heap.view();
-  const holds = (address: number, value: number): boolean =>
-    address % 8 === 0 && address + 8 <= view.byteLength && view.getFloat64(address, true) === value;
-  for (let distance = 0; distance < MAX_DISTANCE; distance += 4) {
-    const slots = view.getUint32(statement + distance, true);
-    if (!holds(slots, FIRST)) continue;
-    for (let slot = 16; slot <= MAX_SLOT; slot += 8) {
-      if (!holds(slots + slot, SECOND)) continue;
-      return (of, index) => heap.view().getUint32(of + distance, true) + (index - 1) * slot;
-    }
+/** Where the array's address stands in a statement, and how far its slots are apart. */
+interface Place {
+  readonly distance: number;
+  readonly slot: number;
+}
+
+/**
+ * - `statements`: several, all alive, each with two parameters. In a single one a stale pointer, left in its memory by one
+ *   that was there before, may lead to the values, too; in all of them at the same distance it does not.
+ */
+export function findParameters(heap: Heap, sqlite: SqliteFunctions, statements: readonly number[]): ParameterAddress {
+  const places = statements.map((statement) => placesIn(heap, sqlite, statement));
+  const isIn = (place: Place, others: readonly Place[]) =>
+    others.some(({ distance, slot }) => distance === place.distance && slot === place.slot);
+  const place = places[0]?.find((each) => places.every((others) => isIn(each, others)));
+  if (place !== undefined) {
+    const { distance, slot } = place;
+    return (of, index) => heap.view().getUint32(of + distance, true) + (index - 1) * slot;
   }
   throw new TendrilError({
     code: 'storage-unsupported',
     problem: 'This build of sql.js keeps parameters otherwise than expected, so 64-bit integers cannot be bound.',
     remedy: 'Install the version of sql.js that Tendril asks for.',
   });
+}
+
+function placesIn(heap: Heap, sqlite: SqliteFunctions, statement: number): readonly Place[] {
+  sqlite.bind_double(statement, 1, FIRST);
+  sqlite.bind_double(statement, 2, SECOND);
+  const view = heap.view();
+  const holds = (address: number, value: number): boolean =>
+    address % 8 === 0 && address + 8 <= view.byteLength && view.getFloat64(address, true) === value;
+  const places: Place[] = [];
+  for (let distance = 0; distance < MAX_DISTANCE; distance += 4) {
+    const slots = view.getUint32(statement + distance, true);
+    if (!holds(slots, FIRST)) continue;
+    for (let slot = 16; slot <= MAX_SLOT; slot += 8) if (holds(slots + slot, SECOND)) places.push({ distance, slot });
+  }
+  return places;
 }

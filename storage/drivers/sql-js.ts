@@ -50,6 +50,15 @@ export function memory(options: MemoryOptions = {}): Storage {
 
 const FILE = 'sql.js/dist/sql-wasm-browser.wasm';
 
+/**
+ * Two statements of different sizes. With a cursor and a table-valued function, because SQLite points an empty list of either
+ * at the same place as the parameters.
+ */
+const PROBES = [
+  "SELECT ?, ? FROM sqlite_schema, json_each('[]')",
+  "SELECT name, ?, ? FROM sqlite_schema, json_each('[]') ORDER BY name",
+];
+
 /** What sql.js is given and fills; the same object for every opening, because sql.js initialises once. */
 interface SqlJs {
   readonly instantiateWasm: (imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance) => void) => object;
@@ -133,14 +142,15 @@ function sqliteOf(sqlJs: SqlJs, memory: WebAssembly.Memory): MemorySqlite {
 }
 
 function calibrate(heap: Heap, sqlite: SqliteFunctions, db: number): ParameterAddress {
-  // With a cursor and a table-valued function, because SQLite points an empty list of either at the same place as the parameters.
-  const [sql, out] = heap.placeWithPointers("SELECT ?, ? FROM sqlite_schema, json_each('[]')");
-  sqlite.prepare_v2(db, sql, -1, out, out + 4);
-  const statement = heap.view().getUint32(out, true);
+  const statements = PROBES.map((probe) => {
+    const [sql, out] = heap.placeWithPointers(probe);
+    sqlite.prepare_v2(db, sql, -1, out, out + 4);
+    return heap.view().getUint32(out, true);
+  });
   try {
-    return findParameters(heap, sqlite, statement);
+    return findParameters(heap, sqlite, statements);
   } finally {
-    sqlite.finalize(statement);
+    for (const statement of statements) sqlite.finalize(statement);
     sqlite.close_v2(db);
   }
 }

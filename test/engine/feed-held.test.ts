@@ -59,7 +59,7 @@ describe('a held id', () => {
 
   test('of a collection that the authority has not is answered with nothing', () => {
     const ana = node.follow();
-    ana.session.take({ kind: 'hold', collection: 'nowhere', ids: [IDS[0]!] });
+    ana.session.take({ kind: 'hold', collection: 'nowhere', ids: [IDS[0]!], had: false });
     ana.session.take({ kind: 'release', collection: 'nowhere', ids: [IDS[0]!] });
     expect(ana.heard).toMatchObject([{ kind: 'held', rows: [], ids: [IDS[0]] }, { kind: 'released' }]);
     expect(node.feed.report().held).toBe(0);
@@ -69,9 +69,10 @@ describe('a held id', () => {
     const ana = node.follow();
     const ids = Array.from({ length: MAX_HELD_IDS }, (_, at) => `0${String(at).padStart(25, '0')}` as EntityId);
     ana.hold(THING, ...ids.slice(0, 1_000));
-    ana.session.take({ kind: 'hold', collection: THING, ids });
-    ana.session.take({ kind: 'hold', collection: THING, ids: [ids[0]!] });
-    expect(codeOf(() => ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] }))).toBe('limit-exceeded');
+    ana.session.take({ kind: 'hold', collection: THING, ids, had: false });
+    ana.session.take({ kind: 'hold', collection: THING, ids: [ids[0]!], had: false });
+    const more = { kind: 'hold', collection: THING, ids: [IDS[0]!], had: false } as const;
+    expect(codeOf(() => ana.session.take(more))).toBe('limit-exceeded');
     ana.pull();
     expect(node.feed.report().held).toBe(MAX_HELD_IDS);
   });

@@ -51,6 +51,7 @@ describe('a session', () => {
       time: node.clock.now(),
       maxId: log.greatestId(),
       author: 'ana',
+      resumes: false,
     });
   });
 
@@ -82,7 +83,7 @@ describe('a session', () => {
     expect(node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 3 }, held: 2, hydrating: 3 });
     const heard = ana.heard.length;
     ana.session.close();
-    ana.session.take({ kind: 'hold', collection: THING, ids: [id(2)] });
+    ana.session.take({ kind: 'hold', collection: THING, ids: [id(2)], had: false });
     await write((tx) => tx.update(Thing, IDS[0]!, { rank: 5 }));
     expect(ana.session.pull()).toBe(false);
     expect(ana.heard).toHaveLength(heard);
@@ -96,13 +97,16 @@ describe('a session', () => {
     const heard: Said[] = [];
     const session = node.feed.open({
       author: 'ana',
+      relays: false,
+      greeting: { node: node.core.node, cursor: null },
+      hasRoom: () => undefined,
       hasMore: () => undefined,
       say: (said) => {
         heard.push(said);
-        if (heard.length === 2) session.take({ kind: 'hold', collection: THING, ids: [IDS[2]!] });
+        if (heard.length === 2) session.take({ kind: 'hold', collection: THING, ids: [IDS[2]!], had: false });
       },
     });
-    session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!] });
+    session.take({ kind: 'hold', collection: THING, ids: [IDS[0]!], had: false });
     const group = [
       write((tx) => tx.update(Thing, IDS[0]!, { rank: 7 })),
       write((tx) => tx.update(Thing, IDS[2]!, { rank: 8 })),
@@ -168,6 +172,19 @@ describe('a subscription', () => {
     ana.pull();
     expect(ana.said('chunk')).toMatchObject([{ rows: [], last: true, edge: null, position: 0 }]);
     expect(ana.session.pull()).toBe(false);
+  });
+
+  test('says in each of several chunks how many rows there will be, and nothing of that in a single one', async () => {
+    await createThings(14);
+    const ana = node.follow();
+    ana.subscribe(THING, 'rank < 10');
+    ana.subscribe(THING, 'rank < 4');
+    ana.subscribe(THING, 'ORDER BY rank LIMIT 2');
+    ana.pull();
+    const totals = [1, 2, 3].map((subscription) =>
+      ana.said('chunk').flatMap((chunk) => (chunk.subscription === subscription ? [chunk.total] : [])),
+    );
+    expect(totals).toEqual([[10, 10, 10], [null], [capacityOf(2), capacityOf(2), capacityOf(2)]]);
   });
 
   test('takes turns with others that are being hydrated', async () => {
@@ -238,7 +255,14 @@ describe('a subscription', () => {
   test('under a number used before, or ended under one never used, ends the session', () => {
     const ana = node.follow();
     ana.subscribe(THING, '');
-    const again = { kind: 'subscribe', subscription: 1, collection: THING, text: '', parameters: [] } as const;
+    const again = {
+      kind: 'subscribe',
+      subscription: 1,
+      collection: THING,
+      text: '',
+      parameters: [],
+      had: null,
+    } as const;
     expect(codeOf(() => ana.session.take(again))).toBe('protocol-violation');
     expect(codeOf(() => ana.session.take({ kind: 'unsubscribe', subscription: 2 }))).toBe('protocol-violation');
   });

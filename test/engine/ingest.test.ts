@@ -167,7 +167,7 @@ describe('ingest', () => {
     await node.ingest(bytesOf(operation, later));
     expect((await node.operations()).map(({ bytes }) => bytes)).toEqual(bytesOf(operation, later));
     expect(await node.get(Note, operation.entity)).toMatchObject({ stars: 3 });
-    const [, edit] = (await node.history(Note, operation.entity))[0]!.edits;
+    const [, edit] = (await node.history(Note, operation.entity))[0]!.edits!;
     expect(edit).toEqual({ kind: 'unknown', property: 'stars', code: 9 });
   });
 

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { createCodec, MAX_FRAME_MESSAGES } from '../../net/codec.ts';
 import { MAX_CREDENTIAL_BYTES } from '../../net/limits.ts';
-import type { Message } from '../../net/messages.ts';
+import { type Message, PROTOCOL_VERSION } from '../../net/messages.ts';
 import {
   MAX_COLLECTIONS,
   MAX_COLUMNS,
   MAX_DESCRIPTOR_BYTES,
   MAX_EDGES,
   MAX_IDS,
+  MAX_LOGGED,
+  MAX_LOGGED_OPERATIONS,
   MAX_MESSAGE_BYTES,
   MAX_ROWS,
   MAX_TEXT_BYTES,
@@ -43,10 +45,28 @@ function times<Item>(count: number, item: Item): Item[] {
 type Limit = readonly [string, number, (size: number) => object, (size: number) => unknown];
 
 const step = { kind: 'step', position: 1, parts: [], edges: [], settled: null };
+const chunk = {
+  ...{ kind: 'chunk', subscription: 1, selection: 1, position: 1, basis: 'nothing', rows: [], left: [] },
+  ...{ differing: NONE, total: null, last: true, edge: null },
+};
 const answer = { kind: 'answer', request: 1, columns: [], rows: [], changes: 0, last: true };
 const question = { kind: 'ask', request: 1, collection: null, text: '', parameters: [] };
-const hello = { kind: 'hello', protocol: 1, node: id, author: 'a', system: null, credential: null };
+const hello = {
+  kind: 'hello',
+  protocol: PROTOCOL_VERSION,
+  node: id,
+  author: 'a',
+  system: null,
+  credential: null,
+  cursor: null,
+};
 const leave = { kind: 'leave', collection: 'a', entity: id };
+
+/** So many operations, in transactions of 1,000. */
+function logOf(operations: number): readonly Uint8Array[][] {
+  const full = Array.from({ length: Math.floor(operations / 1_000) }, () => times(1_000, NONE));
+  return [...full, times(operations % 1_000, NONE)];
+}
 
 const LIMITS: readonly Limit[] = [
   ['bytes of statement text', MAX_TEXT_BYTES, (n) => ask(letters(n)), (n) => [7, 1, null, letters(n), []]],
@@ -90,7 +110,7 @@ const LIMITS: readonly Limit[] = [
     'bytes of a credential',
     MAX_CREDENTIAL_BYTES,
     (n) => ({ ...hello, credential: letters(n) }),
-    (n) => [64, 1, ID, 'a', null, letters(n)],
+    (n) => [64, PROTOCOL_VERSION, ID, 'a', null, letters(n), null],
   ],
   [
     'collections',
@@ -113,8 +133,8 @@ const LIMITS: readonly Limit[] = [
   [
     'ids',
     MAX_IDS,
-    (n) => ({ kind: 'hold', collection: 'a', ids: times(n, id) }),
-    (n) => [4, 'a', new Uint8Array(n * 16)],
+    (n) => ({ kind: 'hold', collection: 'a', ids: times(n, id), had: false }),
+    (n) => [4, 'a', new Uint8Array(n * 16), false],
   ],
   [
     'operations',
@@ -125,16 +145,48 @@ const LIMITS: readonly Limit[] = [
   [
     'rows of a chunk',
     MAX_ROWS,
+    (n) => ({ ...chunk, rows: times(n, NONE) }),
+    (n) => [33, 1, 1, 1, 'nothing', times(n, NONE), NONE, NONE, null, true, null],
+  ],
+  [
+    'rows that left, of a chunk',
+    MAX_IDS,
+    (n) => ({ ...chunk, basis: 'held', left: times(n, id) }),
+    (n) => [33, 1, 1, 1, 'held', [], new Uint8Array(n * 16), NONE, null, true, null],
+  ],
+  [
+    'operations that are offered',
+    MAX_TRANSACTION_OPERATIONS,
+    (n) => ({ kind: 'offer', position: 1, floor: 0, operations: times(n, NONE) }),
+    (n) => [9, 1, 0, times(n, NONE)],
+  ],
+  [
+    'operations that are pending',
+    MAX_TRANSACTION_OPERATIONS,
+    (n) => ({ kind: 'pending', transaction: id, operations: times(n, NONE) }),
+    (n) => [47, ID, times(n, NONE)],
+  ],
+  [
+    'transactions of a log',
+    MAX_LOGGED,
+    (n) => ({ kind: 'logged', floor: 0, transactions: times(n, { position: 1, transaction: id, operations: [] }) }),
+    (n) => [45, 0, times(n, [1, ID, []])],
+  ],
+  [
+    'operations of one transaction of a log',
+    MAX_TRANSACTION_OPERATIONS,
+    (n) => ({ kind: 'logged', floor: 0, transactions: [{ position: 1, transaction: id, operations: times(n, NONE) }] }),
+    (n) => [45, 0, [[1, ID, times(n, NONE)]]],
+  ],
+  [
+    'operations of all transactions of a log',
+    MAX_LOGGED_OPERATIONS,
     (n) => ({
-      kind: 'chunk',
-      subscription: 1,
-      selection: 1,
-      position: 1,
-      rows: times(n, NONE),
-      last: true,
-      edge: null,
+      kind: 'logged',
+      floor: 0,
+      transactions: logOf(n).map((operations) => ({ position: 1, transaction: id, operations })),
     }),
-    (n) => [33, 1, 1, 1, times(n, NONE), true, null],
+    (n) => [45, 0, logOf(n).map((operations) => [1, ID, operations])],
   ],
   [
     'rows of an answer',

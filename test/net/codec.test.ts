@@ -8,9 +8,10 @@ import { MAX_CREDENTIAL_BYTES } from '../../net/limits.ts';
 import type { Message } from '../../net/messages.ts';
 import { MAX_FACTS_BYTES, MAX_SENTENCE_BYTES } from '../../net/wire/error-field.ts';
 import type { SqlInput, SqlParameters } from '../../query/index.ts';
-import { idFrom, type NodeId, type Position } from '../../storage/index.ts';
+import { bytesOfId, idFrom, type NodeId, type Position } from '../../storage/index.ts';
 import { failureOf } from '../support/failure.ts';
 import { runs, seedFor } from '../support/random.ts';
+import { packed } from './hostile-frames.ts';
 import { anyMessage, anyMessageOf, MESSAGE_KINDS } from './messages.ts';
 
 const codec = createCodec();
@@ -83,13 +84,31 @@ describe('a message arrives as it was sent', () => {
 });
 
 describe('the bytes', () => {
-  test('of a hello are these, in this version and every other', () => {
-    const hello: Message = { kind: 'hello', protocol: 1, node, author: 'ana', system: null, credential: 'é' };
+  test('of a hello are these, the first five of its fields in every version', () => {
+    const hello: Message = {
+      kind: 'hello',
+      protocol: 2,
+      node,
+      author: 'ana',
+      system: null,
+      credential: 'é',
+      cursor: null,
+    };
     const id = Buffer.from(codec.encodeMessage(hello)).subarray(5, 21).toString('hex');
     expect(Buffer.from(codec.encodeMessage(hello)).toString('hex')).toBe(
-      `9640 01 c410${id} a3616e61 c0 a2c3a9`.replaceAll(' ', ''),
+      `9740 02 c410${id} a3616e61 c0 a2c3a9 c0`.replaceAll(' ', ''),
     );
     expect(id).toMatch(/^0{12}/);
+  });
+
+  test.each([
+    ['without what came later', [64, 1, bytesOfId(node), 'ana', null, 'é']],
+    ['with what will come', [64, 3, bytesOfId(node), 'ana', null, 'é', 1, new Map([['x', [true]]]), new Date(0)]],
+  ])('of a hello of another version are read as far as all versions agree: one %s', (_, wire) => {
+    const frame = Buffer.concat([packed(wire), Buffer.of(0xc1, 0xff)]);
+    const protocol = Number(wire[1]);
+    const shared = { kind: 'hello', protocol, node, author: 'ana', system: null, credential: 'é' };
+    expect(codec.decodeMessages(frame)).toEqual([{ ...shared, cursor: null }]);
   });
 
   test('of a step are these', () => {
@@ -280,9 +299,10 @@ describe('errors', () => {
     const facts = Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`f${index}`, index]));
     const error = new TendrilError({ code: 'conflict', problem: sentence, remedy: sentence, facts });
     const credential = 'x'.repeat(MAX_CREDENTIAL_BYTES);
+    const cursor = { epoch: node as never, position: Number.MAX_SAFE_INTEGER as Position };
     const greetings: readonly Message[] = [
       { kind: 'refuse', error },
-      { kind: 'hello', protocol: 65_535, node, author: 'x'.repeat(256), system: node as never, credential },
+      { kind: 'hello', protocol: 65_535, node, author: 'x'.repeat(256), system: node as never, credential, cursor },
     ];
     for (const greeting of greetings) {
       expect(codec.encodeMessage(greeting).length).toBeLessThan(MAX_GREETING_FRAME_BYTES);

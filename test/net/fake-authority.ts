@@ -11,12 +11,15 @@ export const WELCOME: Omit<Welcome, 'author'> = {
   position: 7 as Position,
   time: 1_704_067_200_000,
   maxId: null,
+  resumes: false,
 };
 
 export interface FakeSession {
   readonly peer: Peer;
   readonly taken: Request[];
   isClosed: boolean;
+  /** It takes what comes, and then no more. */
+  isFull: boolean;
   /** Said by `pull`, one at a time. */
   readonly toPull: Said[];
 }
@@ -37,16 +40,17 @@ export function fakeAuthority(): FakeAuthority {
       for (const { peer, isClosed } of sessions) if (!isClosed) peer.say(said);
     },
     follow: (peer): FeedSession => {
-      const session: FakeSession = { peer, taken: [], isClosed: false, toPull: [] };
+      const session: FakeSession = { peer, taken: [], isClosed: false, isFull: false, toPull: [] };
       sessions.push(session);
       return {
         welcome: () => ({ ...WELCOME, author: peer.author }),
         take: (request) => {
           session.taken.push(request);
-          if (request.kind !== 'subscribe') return;
+          if (request.kind !== 'subscribe') return !session.isFull;
           if (request.collection === 'fail')
             throw new TendrilError({ code: 'protocol-violation', problem: 'No.', remedy: 'None.' });
           if (request.collection === 'bug') throw new RangeError('a bug');
+          return !session.isFull;
         },
         pull: () => {
           const said = session.toPull.shift();
@@ -63,7 +67,7 @@ export function fakeAuthority(): FakeAuthority {
 }
 
 export function subscribe(subscription: number, collection = 'flight'): Request {
-  return { kind: 'subscribe', subscription, collection, text: 'origin = ?', parameters: ['SFO'] };
+  return { kind: 'subscribe', subscription, collection, text: 'origin = ?', parameters: ['SFO'], had: null };
 }
 
 /** A step with one row of `bytes` bytes. */
@@ -80,5 +84,6 @@ export function step(position: number, bytes = 100): Step {
 
 export function chunk(subscription: number, bytes: number, last = false): Said {
   const rows = [new Uint8Array(bytes)];
-  return { kind: 'chunk', subscription, selection: 1, position: 7 as Position, rows, last, edge: null };
+  const none = { basis: 'nothing', left: [], differing: new Uint8Array(0), total: null } as const;
+  return { kind: 'chunk', subscription, selection: 1, position: 7 as Position, rows, ...none, last, edge: null };
 }

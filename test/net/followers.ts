@@ -10,7 +10,7 @@ import { createFrameReader, createFrameWriter, MAX_FRAME_BYTES } from '../../net
 import { type Hello, type Message, PROTOCOL_VERSION } from '../../net/messages.ts';
 import { WELCOME } from './fake-authority.ts';
 
-export const GREETING: Greeting = { node: WELCOME.node, author: 'ana', system: null };
+export const GREETING: Greeting = { node: WELCOME.node, author: 'ana', system: null, cursor: null };
 export const HELLO: Hello = { kind: 'hello', protocol: PROTOCOL_VERSION, ...GREETING, credential: null };
 
 export interface End {

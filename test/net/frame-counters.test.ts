@@ -28,7 +28,7 @@ const REACHES: Readonly<Record<string, (node: Node) => Promise<Served>>> = {
 };
 
 function subscribe(textOf: string, subscription = 1): Request {
-  return { kind: 'subscribe', subscription, collection: 'flight', text: textOf, parameters: [] };
+  return { kind: 'subscribe', subscription, collection: 'flight', text: textOf, parameters: [], had: null };
 }
 
 describe.each(Object.entries(REACHES))('%s', (_, reach) => {

@@ -65,7 +65,7 @@ export function frames(...messages: readonly Message[]): Frames {
 }
 
 export function hello({ node }: Kit, changes: Partial<Hello> = {}): Hello {
-  const proof = { author: 'mallory', system: null, credential: 'mallory' };
+  const proof = { author: 'mallory', system: null, credential: 'mallory', cursor: null };
   return { kind: 'hello', protocol: PROTOCOL_VERSION, node, ...proof, ...changes };
 }
 
@@ -102,8 +102,12 @@ export function uploadOf(transaction: TransactionId, operations: readonly Uint8A
   return { kind: 'upload', transaction, attempt: 1, operations };
 }
 
-export function subscribe(subscription: number, text: string, parameters: readonly SqlInput[] = []): Message {
-  return { kind: 'subscribe', subscription, collection: Prey.name, text, parameters };
+export function subscribe(
+  subscription: number,
+  text: string,
+  parameters: readonly SqlInput[] = [],
+): Extract<Message, { kind: 'subscribe' }> {
+  return { kind: 'subscribe', subscription, collection: Prey.name, text, parameters, had: null };
 }
 
 export function ask(request: number, text: string, parameters: readonly SqlInput[] = []): Message {

@@ -4,10 +4,12 @@ import { MAX_HELD_IDS, MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS, MAX_WINDOW_LIMIT } from
 import { createSystemRandom } from '../../engine/ports/random.ts';
 import { createMint } from '../../engine/write/mint.ts';
 import { MAX_GREETING_FRAME_BYTES } from '../../net/frames.ts';
-import type { Hello } from '../../net/messages.ts';
+import { type Hello, PROTOCOL_VERSION } from '../../net/messages.ts';
 import {
+  BUCKETS_BYTES,
   type Edit,
   type EntityId,
+  type EpochId,
   encodeOperation,
   MAX_VALUE_BYTES,
   type OperationId,
@@ -117,7 +119,7 @@ const ofSessions: Readonly<Record<string, Family>> = {
         hello(
           kit,
           random.pick<Partial<Hello>>([
-            { protocol: 2 },
+            { protocol: PROTOCOL_VERSION + 1 },
             { system: kit.mint.next() as SystemId },
             { credential: 'eve' },
             { credential: null },
@@ -178,14 +180,30 @@ const ofSessions: Readonly<Record<string, Family>> = {
       return greeted(
         kit,
         { kind: 'describe', collections: [{ name: collection, hash: new Uint8Array(16) }] },
-        { kind: 'subscribe', subscription: 1, collection, text: '', parameters: [] },
-        { kind: 'hold', collection, ids: [kit.own.entity] },
+        { kind: 'subscribe', subscription: 1, collection, text: '', parameters: [], had: null },
+        { kind: 'hold', collection, ids: [kit.own.entity], had: false },
         { kind: 'release', collection, ids: [kit.own.entity] },
         { kind: 'ask', request: 1, collection, text: '', parameters: [] },
         ...(collection === '' ? [] : [upload(operation(kit, { collection }))]),
       );
     },
     hears: ['denied unknown-collection'],
+  },
+  'cursors that never were': {
+    make: (kit, random) => {
+      const position = random.pick([0, 1, Number.MAX_SAFE_INTEGER]) as Position;
+      const cursor = { epoch: kit.mint.next() as string as EpochId, position };
+      const had = { kind: 'held', through: null, edge: null } as const;
+      return [...frames(hello(kit, { cursor })), ...frames({ ...subscribe(1, ''), had })];
+    },
+    hears: BROKEN,
+  },
+  'buckets of nothing': {
+    make: (kit, random) => {
+      const hashes = Uint8Array.from({ length: BUCKETS_BYTES }, () => random.integer(256));
+      return greeted(kit, { ...subscribe(1, 'rank > 2'), had: { kind: 'buckets', hashes } });
+    },
+    hears: ['chunk'],
   },
   'floods of asks': {
     make: (kit) =>
@@ -198,8 +216,8 @@ const ofSessions: Readonly<Record<string, Family>> = {
       const more = kit.crowd.map((id) => `${id.slice(0, -1)}${id.endsWith('Z') ? 'Y' : 'Z'}` as EntityId);
       return [
         ...frames(hello(kit)),
-        ...frames({ kind: 'hold', collection: Prey.name, ids: kit.crowd }),
-        ...frames({ kind: 'hold', collection: Vault.name, ids: more.slice(0, MAX_HELD_IDS) }),
+        ...frames({ kind: 'hold', collection: Prey.name, ids: kit.crowd, had: false }),
+        ...frames({ kind: 'hold', collection: Vault.name, ids: more.slice(0, MAX_HELD_IDS), had: false }),
       ];
     },
     hears: ['bye limit-exceeded'],

@@ -37,6 +37,19 @@ export class RecordedEnd {
     return this.#inside(() => this.#link!.queued());
   }
 
+  /** Not every link can. */
+  get canPause(): boolean {
+    return this.#link!.pause !== undefined && this.#link!.resume !== undefined;
+  }
+
+  pause(): void {
+    this.#inside(() => this.#link!.pause!());
+  }
+
+  resume(): void {
+    this.#inside(() => this.#link!.resume!());
+  }
+
   close(reason = 'done'): void {
     this.#inside(() => this.#link!.close(reason));
   }
@@ -171,6 +184,52 @@ export function describeLink(name: string, begin: () => Promise<LinkWorld>): voi
       await ends.near.until(() => ends.near.drained > 0 && ends.near.queued() === 0);
       await ends.far.until(() => ends.far.frames.length === 8);
       await closeBoth(ends);
+    });
+
+    test('paused, lets the other side know that it reads no more; resumed, it goes on where it was', async ({
+      skip,
+    }) => {
+      const ends = await open();
+      if (!ends.far.canPause) skip();
+      ends.near.send(patterned(10));
+      await ends.far.until(() => ends.far.frames.length === 1);
+      ends.far.pause();
+      ends.far.pause();
+      const count = 48;
+      for (let sent = 0; sent < count; sent += 1) ends.near.send(new Uint8Array(MAX_FRAME_BYTES).fill(sent));
+      // What the system takes of it, it has taken when nothing more leaves.
+      const moved = () => ends.near.queued() - ends.far.frames.length;
+      for (let before = Number.NaN; before !== moved(); ) {
+        before = moved();
+        await new Promise((resolve) => setTimeout(resolve, 150));
+      }
+      expect(ends.near.queued()).toBeGreaterThan((count / 2) * MAX_FRAME_BYTES);
+      ends.far.send(patterned(20));
+      await ends.near.until(() => ends.near.frames.length === 1);
+      ends.far.resume();
+      ends.far.resume();
+      await ends.far.until(() => ends.far.frames.length === count + 1);
+      for (let sent = 0; sent < count; sent += 1) {
+        expect(ends.far.frames[sent + 1]!.subarray(-64)).toEqual(new Uint8Array(64).fill(sent));
+      }
+      await ends.near.until(() => ends.near.queued() === 0);
+      await closeBoth(ends);
+    });
+
+    test('closed while it is paused, by either side, it is closed at both', async ({ skip }) => {
+      for (const closing of ['near', 'far'] as const) {
+        const ends = await open();
+        if (!ends.far.canPause) skip();
+        ends.far.pause();
+        ends.near.send(patterned(1_000));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        ends[closing].close();
+        // What was on its way is looked at before the end is: where nobody does, the session's own limit ends it.
+        if (closing === 'near') ends.far.resume();
+        await ends.far.until(() => ends.far.log.at(-1) === 'closed');
+        await ends.near.until(() => ends.near.log.at(-1) === 'closed');
+        expect([...ends.near.reentered, ...ends.far.reentered]).toEqual([]);
+      }
     });
 
     test('delivers what had left before it was closed', async () => {

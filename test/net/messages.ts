@@ -1,8 +1,8 @@
 /** Any message of any kind, for tests that want all of them. */
 import fc from 'fast-check';
-import type { AnswerColumn, Part } from '../../engine/index.ts';
+import type { AnswerColumn, Had, Part } from '../../engine/index.ts';
 import { type ErrorCode, TendrilError } from '../../errors.ts';
-import type { Message, MessageKind } from '../../net/messages.ts';
+import { type Message, type MessageKind, PROTOCOL_VERSION } from '../../net/messages.ts';
 import type { Cell, SqlInput } from '../../query/index.ts';
 import { type AnyId, readId } from '../../storage/index.ts';
 
@@ -69,6 +69,10 @@ const anyParameters = fc.oneof(
   fc.array(anyInput, { maxLength: 4 }),
   fc.dictionary(anyName, anyInput, { maxKeys: 4, noNullPrototype: true }),
 );
+const anyHad = fc.oneof(
+  record({ kind: fc.constant('held'), through: fc.option(anyId()), edge: fc.option(anyId()) }),
+  record({ kind: fc.constant('buckets'), hashes: fc.uint8Array({ minLength: 2_048, maxLength: 2_048 }) }),
+) as fc.Arbitrary<Had>;
 const anyPart = fc.oneof(
   record({ kind: fc.constant('whole'), collection: anyName, row: anyBytes }),
   record({ kind: fc.constant('items'), collection: anyName, entity: anyId(), items: anyBytes, head: anyIds }),
@@ -92,9 +96,15 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
       maxLength: 3,
     }),
   }),
-  subscribe: record({ subscription: anyCounted, collection: anyName, text: anyText, parameters: anyParameters }),
+  subscribe: record({
+    subscription: anyCounted,
+    collection: anyName,
+    text: anyText,
+    parameters: anyParameters,
+    had: fc.option(anyHad),
+  }),
   unsubscribe: record({ subscription: anyCounted }),
-  hold: record({ collection: anyName, ids: anyIds }),
+  hold: record({ collection: anyName, ids: anyIds, had: fc.boolean() }),
   release: record({ collection: anyName, ids: anyIds }),
   upload: record({ transaction: anyId(), attempt: anyCounted, operations: anyRows }),
   ask: record({
@@ -103,6 +113,8 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
     text: anyText,
     parameters: anyParameters,
   }),
+  log: record({}),
+  offer: record({ position: anyCount, floor: anyCount, operations: anyRows }),
   described: record({
     differing: fc.array(record({ name: anyName, canonical: fc.option(anyText) }), { maxLength: 3 }),
   }),
@@ -110,16 +122,28 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
     subscription: anyCounted,
     selection: anyCounted,
     position: anyCount,
+    basis: fc.constantFrom('nothing', 'held', 'buckets'),
     rows: anyRows,
+    left: anyIds,
+    differing: fc.uniqueArray(fc.nat(255), { maxLength: 256 }).map((buckets) => Uint8Array.from(buckets).sort()),
+    total: fc.option(anyCount),
     last: fc.boolean(),
     edge: fc.option(anyId()),
-  }).map((chunk) => (chunk.last ? chunk : { ...chunk, edge: null })),
+  }).map((chunk) => ({
+    ...chunk,
+    edge: chunk.last ? chunk.edge : null,
+    left: chunk.basis === 'held' ? chunk.left : [],
+    differing: chunk.basis === 'buckets' ? chunk.differing : new Uint8Array(0),
+  })),
   denied: record({ subscription: anyCounted, error: anyError }),
   unsubscribed: record({ subscription: anyCounted }),
-  held: record({ collection: anyName, position: anyCount, ids: anyIds, rows: anyRows }).map((held) => ({
-    ...held,
-    rows: held.rows.slice(0, held.ids.length),
-  })),
+  held: record({
+    collection: anyName,
+    position: anyCount,
+    basis: fc.constantFrom('nothing', 'held'),
+    ids: anyIds,
+    rows: anyRows,
+  }).map((held) => ({ ...held, rows: held.rows.slice(0, held.ids.length) })),
   released: record({ collection: anyName, ids: anyIds }),
   step: record({
     position: anyCount,
@@ -138,12 +162,24 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
     ({ table, ...answer }) => ({ ...answer, ...table }),
   ),
   unanswered: record({ request: anyCounted, error: anyError }),
+  at: record({ position: anyCount }),
+  unreadable: record({ collection: anyName, entity: anyId(), error: anyError }),
+  logged: record({
+    floor: anyCount,
+    transactions: fc.array(record({ position: anyCount, transaction: anyId(), operations: anyRows }), { maxLength: 3 }),
+  }),
+  taken: record({ position: anyCount, error: fc.option(anyError) }),
+  pending: record({ transaction: anyId(), operations: anyRows }),
+  withdrawn: record({ transaction: anyId() }),
+  linked: record({ online: fc.boolean(), error: fc.option(anyError) }),
   hello: record({
-    protocol: fc.nat(65_535),
+    // Of another version's, neither all of it nor what follows would be read.
+    protocol: fc.constant(PROTOCOL_VERSION),
     node: anyId(),
     author: anyName,
     system: fc.option(anyId()),
     credential: fc.option(anyText),
+    cursor: fc.option(record({ epoch: anyId(), position: anyCount })),
   }),
   welcome: record({
     system: anyId(),
@@ -153,6 +189,7 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
     time: fc.constantFrom(0, 1_790_000_000_000),
     maxId: fc.option(anyId()),
     author: anyName,
+    resumes: fc.boolean(),
   }),
   refuse: record({ error: anyError }),
   bye: record({ error: fc.option(anyError) }),

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createCodec } from '../../net/codec.ts';
 import { createFrameReader, createFrameWriter, MAX_FRAME_BYTES } from '../../net/frames.ts';
 import type { Message } from '../../net/messages.ts';
-import type { EntityId, NodeId, OperationId, Position } from '../../storage/index.ts';
+import type { EntityId, EpochId, NodeId, OperationId, Position } from '../../storage/index.ts';
 import { GOOD, packed } from './hostile-frames.ts';
 import { MESSAGE_KINDS } from './messages.ts';
 
@@ -40,7 +40,20 @@ test('the page lists every kind with its code, and its fields in their order', (
 describe('the examples of the page', () => {
   const node = '01JD5Q8R1V1A2B3C4D5E6F7G8H';
   const cases: readonly (readonly [string, readonly Message[]])[] = [
-    ['hello', [{ kind: 'hello', protocol: 1, node: node as NodeId, author: 'ana', system: null, credential: null }]],
+    [
+      'hello',
+      [
+        {
+          kind: 'hello',
+          protocol: 2,
+          node: node as NodeId,
+          author: 'ana',
+          system: null,
+          credential: null,
+          cursor: { epoch: '01JD5Q8R1W4Y6Z8B0C2D4E6F8G' as EpochId, position: 300 as Position },
+        },
+      ],
+    ],
     [
       'step',
       [

@@ -10,6 +10,8 @@ import { failureOf } from '../support/failure.ts';
 import { createTestScheduler } from '../support/ports.ts';
 import { fakeAuthority, step, subscribe } from './fake-authority.ts';
 import { Follower, GREETING } from './followers.ts';
+import { HandLink } from './hand-link.ts';
+import { ID, packed } from './hostile-frames.ts';
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 30));
 
@@ -59,6 +61,22 @@ describe('in one process', () => {
     follower.session.close();
     await follower.ended();
     expect((await new Follower(upstream).welcomed()).welcomes.length).toBe(1);
+  });
+
+  test('a follower of another version is told so, however its hello goes on', async () => {
+    for (const wire of [
+      [64, 1, ID, 'ana', null, null],
+      [64, 9, ID, 'ana', null, null, 'what will come', [[true]]],
+    ]) {
+      const authority = fakeAuthority();
+      const link = new HandLink();
+      serveLink(authority, link.connector, { access: 'open' });
+      link.events.opened();
+      link.events.frame(new Uint8Array(Buffer.concat([Buffer.of(0), packed(wire), packed([68])])));
+      await settled();
+      expect(link.messages()).toMatchObject([{ kind: 'refuse', error: { code: 'protocol-mismatch' } }]);
+      expect(authority.sessions).toEqual([]);
+    }
   });
 
   test('an end that is in use is not given twice', async () => {

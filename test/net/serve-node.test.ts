@@ -51,7 +51,14 @@ function upload(operation = creation()): Request & { readonly transaction: Trans
   const { transaction } = operation;
   return { kind: 'upload', transaction, attempt: 1, operations: bytesOf(operation) };
 }
-const subscribe: Request = { kind: 'subscribe', subscription: 1, collection: 'note', text: '', parameters: [] };
+const subscribe: Extract<Request, { kind: 'subscribe' }> = {
+  kind: 'subscribe',
+  subscription: 1,
+  collection: 'note',
+  text: '',
+  parameters: [],
+  had: null,
+};
 const settled = (said: readonly Said[]) => said.filter((each) => each.kind === 'step' && each.settled !== null).length;
 
 /** Uploads, for as long as its session lasts, so that as many as `count` always wait for their outcome. */

@@ -127,6 +127,22 @@ describe('who is let in', () => {
     expect(authority.sessions[0]!.peer.author).toBe('the real ana');
   });
 
+  test('the feed is told which node asks, from which cursor on, and whether it may speak for others', async () => {
+    const authority = fakeAuthority();
+    const relays = async (options: ServeOptions, greeting = GREETING) => {
+      await joined(await begin(authority, options), greeting);
+      return authority.sessions.at(-1)!.peer;
+    };
+    const cursor = { epoch: WELCOME.epoch, position: WELCOME.position };
+    const peer = await relays({ access: 'open' }, { ...GREETING, cursor });
+    expect([peer.greeting, peer.relays]).toEqual([{ node: GREETING.node, cursor }, true]);
+    expect((await relays({ authenticate: () => ({ actor: 'ana' }) })).relays).toBe(false);
+    expect((await relays({ authenticate: () => ({ actor: 'ana', relays: true }) })).relays).toBe(true);
+    expect((await relays({ authenticate: () => ({ actor: 'ana', relays: 'yes' }) as never })).relays).toBe(false);
+    expect(peer.greeting.cursor).toEqual(cursor);
+    expect(authority.sessions.at(-1)!.peer.greeting.cursor).toBeNull();
+  });
+
   const refusals: readonly (readonly [string, () => Context | null | Promise<Context>, ErrorCode, boolean])[] = [
     ['null', () => null, 'policy-denied', true],
     [

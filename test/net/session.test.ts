@@ -8,6 +8,7 @@ import {
   MAX_HELLO_MS,
   MAX_IDLE_MS,
   MAX_JUDGING_MS,
+  MAX_PAUSE_MS,
   MAX_WELCOME_MS,
   PING_AFTER_MS,
 } from '../../net/limits.ts';
@@ -34,6 +35,7 @@ const hello: Hello = {
   author: 'ana',
   system: null,
   credential: null,
+  cursor: null,
 };
 
 const EVENTS: { readonly [Kind in EventKind]: Extract<SessionEvent, { readonly kind: Kind }> } = {
@@ -49,6 +51,8 @@ const EVENTS: { readonly [Kind in EventKind]: Extract<SessionEvent, { readonly k
   said: { kind: 'said', said: step(1) },
   admitted: { kind: 'admitted', welcome },
   rejected: { kind: 'rejected', error, final: true },
+  paused: { kind: 'paused' },
+  resumed: { kind: 'resumed' },
   timeout: { kind: 'timeout' },
   broken: { kind: 'broken', error },
   overflow: { kind: 'overflow', error },
@@ -60,7 +64,7 @@ const STATES: { readonly [InPhase in Phase]: Extract<SessionState, { readonly ph
   opening: { phase: 'opening' },
   greeting: { phase: 'greeting' },
   judging: { phase: 'judging', hello },
-  open: { phase: 'open', pinged: false },
+  open: { phase: 'open', pinged: false, pausedMs: null },
   closing: { phase: 'closing', reason: error },
   closed: { phase: 'closed' },
 };
@@ -73,7 +77,7 @@ const STAY = '-';
 const IGNORED: Row = {
   ...{ opened: STAY, heard: STAY, hello: STAY, welcome: STAY, refuse: STAY, bye: STAY, ping: STAY, pong: STAY },
   ...{ request: STAY, said: STAY, admitted: STAY, rejected: STAY, timeout: STAY, broken: STAY, overflow: STAY },
-  ...{ leave: STAY, emptied: STAY, lost: STAY },
+  ...{ paused: STAY, resumed: STAY, leave: STAY, emptied: STAY, lost: STAY },
 };
 /** What each message does where none is awaited, on an open link. */
 const NO_MESSAGE = {
@@ -160,6 +164,7 @@ const AUTHORITY: Readonly<Record<Phase, Row>> = {
     ping: 'open: pong',
     pong: STAY,
     request: 'open: deliver',
+    paused: 'open: arm',
     timeout: 'open: ping arm',
     broken: QUIT,
     overflow: CUT,
@@ -176,8 +181,8 @@ function told<Taken>(machine: Machine<Taken>, before: SessionState, event: Sessi
   return state.phase === before.phase && words.length === 0 ? STAY : `${state.phase}: ${words.join(' ')}`;
 }
 
-/** The follower is never told what was decided of a hello: its table has no rules for that. */
-const isFollowers = (kind: string) => kind !== 'admitted' && kind !== 'rejected';
+/** The follower is never told what was decided of a hello, and takes all it is told: its table has no rules for that. */
+const isFollowers = (kind: string) => !['admitted', 'rejected', 'paused', 'resumed'].includes(kind);
 
 describe('the table of the follower', () => {
   for (const [phase, row] of Object.entries(FOLLOWER) as [Phase, Row][]) {
@@ -215,11 +220,30 @@ test('every deadline is the one that is promised', () => {
 
 test('silence after a ping ends the session, and a sign of life in between does not', () => {
   for (const machine of [followerMachine, authorityMachine] as readonly Machine<unknown>[]) {
-    const pinged: SessionState = { phase: 'open', pinged: true };
+    const pinged: SessionState = { phase: 'open', pinged: true, pausedMs: null };
     expect(told(machine, pinged, { kind: 'timeout' })).toBe(END);
     const { state } = machine.step(pinged, { kind: 'heard' });
     expect(told(machine, state, { kind: 'timeout' })).toBe('open: ping arm');
   }
+});
+
+test('silence of its own making does not end a session: it is pinged all the while, up to the limit', () => {
+  const { step: next } = authorityMachine;
+  let transition = next({ phase: 'open', pinged: true, pausedMs: null }, { kind: 'paused' });
+  expect(armed(transition)).toBe(PING_AFTER_MS);
+  for (let pausedMs = PING_AFTER_MS; pausedMs < MAX_PAUSE_MS; pausedMs += PING_AFTER_MS) {
+    expect(told(authorityMachine, transition.state, { kind: 'timeout' })).toBe('open: ping arm');
+    transition = next(transition.state, { kind: 'timeout' });
+    expect([transition.state, armed(transition)]).toEqual([{ phase: 'open', pinged: false, pausedMs }, PING_AFTER_MS]);
+    expect(next(transition.state, { kind: 'paused' }).state).toBe(transition.state);
+  }
+  expect(next(transition.state, { kind: 'resumed' })).toEqual({
+    state: STATES.open,
+    effects: [{ kind: 'arm', ms: PING_AFTER_MS }],
+  });
+  const over = next(transition.state, { kind: 'timeout' });
+  expect(over.effects.map(({ kind }) => kind)).toEqual(['arm', 'send', 'ended']);
+  expect(ends(over.effects)).toEqual([['offline', false]]);
 });
 
 test('another version of the protocol and another system are refused by name, for good', () => {

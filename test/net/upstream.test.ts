@@ -1,6 +1,6 @@
 /** The follower's side: what it says, what it takes, what a hostile authority or a bad link does to it. */
 import { describe, expect, test } from 'vitest';
-import type { Receiver, Request, Said } from '../../engine/index.ts';
+import type { Receiver, Request, Said, Welcome } from '../../engine/index.ts';
 import { systemClock } from '../../engine/ports/clock.ts';
 import { createSystemRandom } from '../../engine/ports/random.ts';
 import { TendrilError } from '../../errors.ts';
@@ -12,7 +12,8 @@ import {
   MAX_WELCOME_MS,
   PING_AFTER_MS,
 } from '../../net/limits.ts';
-import type { Message } from '../../net/messages.ts';
+import { webSocket } from '../../net/links/web-socket.ts';
+import type { Message, WelcomeMessage } from '../../net/messages.ts';
 import { over, type UpstreamOptions } from '../../net/upstream.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import { createTestScheduler } from '../support/ports.ts';
@@ -20,7 +21,7 @@ import { step, subscribe, WELCOME } from './fake-authority.ts';
 import { type End, GREETING, HELLO } from './followers.ts';
 import { HandLink } from './hand-link.ts';
 
-const WELCOMED: Message = { kind: 'welcome', ...WELCOME, author: 'ana' };
+const WELCOMED: WelcomeMessage = { kind: 'welcome', ...WELCOME, author: 'ana' };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function begin(options: UpstreamOptions = {}, said: (messages: readonly Said[]) => void = () => {}) {
@@ -49,6 +50,58 @@ async function welcomed(options: UpstreamOptions = {}, said: (messages: readonly
   begun.hand.tell(WELCOMED);
   return begun;
 }
+
+test('it says from which cursor on it asks, and is told whether that can be', async () => {
+  const hand = new HandLink();
+  const welcomes: Welcome[] = [];
+  const receiver: Receiver = { welcomed: (welcome) => welcomes.push(welcome), said: () => {}, ended: () => {} };
+  const ports = { clock: systemClock, random: createSystemRandom(), scheduler: createTestScheduler() };
+  const cursor = { epoch: WELCOME.epoch, position: WELCOME.position };
+  over(hand.connector).connect({ ...GREETING, cursor }, receiver, ports);
+  hand.events.opened();
+  await turn();
+  expect(hand.messages()).toEqual([{ ...HELLO, cursor }]);
+  hand.tell({ ...WELCOMED, resumes: true });
+  expect(welcomes).toEqual([{ ...WELCOME, author: 'ana', resumes: true }]);
+});
+
+describe('that it may be reached again', () => {
+  const platform = globalThis as { addEventListener?: unknown; removeEventListener?: unknown };
+
+  test('is told where the platform tells it, until it is not wanted any more', () => {
+    const target = new EventTarget();
+    const before = { ...platform };
+    platform.addEventListener = target.addEventListener.bind(target);
+    platform.removeEventListener = target.removeEventListener.bind(target);
+    try {
+      let woken = 0;
+      const upstream = webSocket('ws://localhost:1');
+      const stop = upstream.onReachable!(() => {
+        woken += 1;
+      });
+      expect(woken).toBe(0);
+      target.dispatchEvent(new Event('offline'));
+      target.dispatchEvent(new Event('online'));
+      target.dispatchEvent(new Event('online'));
+      expect(woken).toBe(2);
+      stop();
+      target.dispatchEvent(new Event('online'));
+      expect(woken).toBe(2);
+    } finally {
+      platform.addEventListener = before.addEventListener;
+      platform.removeEventListener = before.removeEventListener;
+      if (before.addEventListener === undefined) delete platform.addEventListener;
+      if (before.removeEventListener === undefined) delete platform.removeEventListener;
+    }
+  });
+
+  test('is never told in Node, nor by a connector that cannot know', () => {
+    expect(platform.addEventListener).toBeUndefined();
+    const stop = webSocket('ws://localhost:1').onReachable!(() => expect.fail('nobody can know'));
+    stop();
+    expect(over(new HandLink().connector).onReachable).toBeUndefined();
+  });
+});
 
 test('it says hello, and nothing else before it is welcomed', async () => {
   const { hand, session, told } = begin();

@@ -5,10 +5,12 @@ import { CHAIN_START, nextChain } from '../../storage/chain.ts';
 import {
   collection,
   decodeOperation,
+  decodeSkeleton,
   describeCollection,
   digestOf,
   type EntityId,
   encodeOperation,
+  encodeSkeleton,
   idFrom,
   integer,
   MAX_EDITS,
@@ -70,6 +72,13 @@ test('its digest, and the chain of a log that has it alone', () => {
   expect(sameBytes(digest, bytes('digest'))).toBe(true);
   const chain = nextChain(CHAIN_START, 1 as Position, operation.transaction, [digest]);
   expect(sameBytes(chain, bytes('chain'))).toBe(true);
+});
+
+test('its skeleton', () => {
+  const { edits: _, salt: __, ...rest } = operation;
+  const skeleton = { ...rest, digest: digestOf(bytes('operation')) };
+  expect(decodeSkeleton(bytes('skeleton'))).toEqual(skeleton);
+  expect(sameBytes(encodeSkeleton(skeleton), bytes('skeleton'))).toBe(true);
 });
 
 test('versions, extra and undo', () => {

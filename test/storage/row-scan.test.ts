@@ -3,6 +3,7 @@ import {
   createRowScan,
   type EntityId,
   idFrom,
+  MAX_COUNTED_ROWS,
   MAX_SORTED_ROWS,
   type OperationId,
   type Position,
@@ -50,7 +51,7 @@ describe.each(MEMORIES)('a scan of rows over %s', (_, storage) => {
     const scan = createRowScan(store.driver, store.descriptors.get('flight')!, where, parameters);
     const all: StoredRow[] = [];
     for (let after: EntityId | null = null; ; ) {
-      const rows = [...scan.next(after, chunk)];
+      const rows = [...scan.next(after, chunk)].map(({ row }) => row as StoredRow);
       all.push(...rows);
       if (rows.length < chunk) return all;
       after = idOf(rows.at(-1)!);
@@ -76,6 +77,45 @@ describe.each(MEMORIES)('a scan of rows over %s', (_, storage) => {
     expect(found.length).toBe(wanted.length);
     expect(found.map(idOf)).toEqual(wanted.map(idOf));
   }, 30_000);
+
+  test('gives the heads of the same rows', () => {
+    const living = ascending(fill(20).filter(({ deleted }) => deleted === null));
+    const scan = createRowScan(store.driver, store.descriptors.get('flight')!, null, []);
+    expect([...scan.heads(null, 100)]).toEqual(living.map((row) => ({ id: idOf(row), row: row.head })));
+    expect([...scan.heads(idOf(living[4]!), 2)].map(({ id }) => id)).toEqual([idOf(living[5]!), idOf(living[6]!)]);
+  });
+
+  test('counts its rows once', () => {
+    fill(20);
+    const scan = createRowScan(store.driver, store.descriptors.get('flight')!, '"origin" = ?1', ['SFO']);
+    expect(scan.count()).toBe(10);
+    store.driver.run('DELETE FROM _flight');
+    expect(scan.count()).toBe(10);
+  });
+
+  test('counts MAX_COUNTED_ROWS rows, and no more', () => {
+    const insert = (from: number, to: number) => {
+      const ids = `WITH RECURSIVE n(i) AS (VALUES (${from}) UNION ALL SELECT i + 1 FROM n WHERE i < ${to})`;
+      const columns = '(id, _head, _versions, _asOf)';
+      store.driver.run(`INSERT INTO _flight ${columns} ${ids} SELECT printf('%026d', i), x'', x'', 1 FROM n`, []);
+    };
+    const count = () => createRowScan(store.driver, store.descriptors.get('flight')!, null, []).count();
+    insert(1, MAX_COUNTED_ROWS);
+    expect(count()).toBe(MAX_COUNTED_ROWS);
+    insert(MAX_COUNTED_ROWS + 1, MAX_COUNTED_ROWS + 1);
+    expect(count()).toBeNull();
+  });
+
+  test('gives the damage of a row that is damaged, and the others as ever', () => {
+    const [first, second] = ascending(fill(3));
+    store.driver.run("UPDATE _flight SET _versions = x'01', _head = x'02' WHERE id = ?", [idOf(second!)]);
+    const scan = createRowScan(store.driver, store.descriptors.get('flight')!, null, []);
+    for (const found of [[...scan.next(null, 10)], [...scan.heads(null, 10)]]) {
+      expect(found).toHaveLength(3);
+      expect(found[0]!.id).toBe(idOf(first!));
+      expect(found[1]).toMatchObject({ id: idOf(second!), row: { code: 'storage-damaged' } });
+    }
+  });
 
   test('may be left before its end', () => {
     fill(20);

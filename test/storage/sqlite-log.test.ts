@@ -96,6 +96,30 @@ describe.each(MEMORIES)('the log over %s', (_, storage) => {
     expect(positions(3, 2)).toEqual([]);
   });
 
+  test('what changed since is given for whole transactions, at least one, without reading what they say', () => {
+    const first = append(flights(3));
+    const [one, two] = [flights(2), [operationWith(ids, { collection: 'everything' })]];
+    for (const operations of [one, two]) append(operations);
+    store.driver.run("UPDATE tendril_content SET bytes = x'00', undo = x'07'");
+    const changed = (operations: readonly Operation[], position: number) =>
+      operations.map(({ collection, entity }) => ({ position, collection, entity }));
+    const all = [...changed(one, 2), ...changed(two, 3)];
+    expect(store.log.changedSince(first.position, 10)).toEqual(all);
+    expect(store.log.changedSince(first.position, 3)).toEqual(all);
+    expect(store.log.changedSince(first.position, 2)).toEqual(changed(one, 2));
+    expect(store.log.changedSince(first.position, 1)).toEqual(changed(one, 2));
+    expect(store.log.changedSince(3 as Position, 1)).toEqual([]);
+  });
+
+  test('operations since a position are counted up to the limit', () => {
+    append(flights(3));
+    append(flights(2));
+    const counts = [1, 4, 5, 6].map((limit) => store.log.countSince(0 as Position, limit));
+    expect(counts).toEqual([1, 4, 5, 5]);
+    expect(store.log.countSince(1 as Position, 9)).toBe(2);
+    expect(store.log.countSince(2 as Position, 9)).toBe(0);
+  });
+
   test('the operations of one entity are those of its collection, in position order', () => {
     const entity = ids.entity();
     const first = operationWith(ids, { entity });
@@ -224,8 +248,9 @@ describe.each(MEMORIES)('the log over %s', (_, storage) => {
       expect(store.log.verifyChain()).toBe(9);
     });
     test('holds where content was compacted away, up to the floor', () => {
-      store.driver.run("INSERT INTO tendril_meta VALUES ('floor', x'0000000000000002')");
-      store.driver.run('DELETE FROM tendril_content WHERE position = 2');
+      store.compaction.drop({ position: 2 as Position, ordinal: 0 });
+      expect(store.log.verifyChain(), 'above the floor it is lost').toBe(2);
+      store.log.raiseFloor(2 as Position);
       expect(store.log.verifyChain()).toBeNull();
     });
   });

@@ -40,6 +40,29 @@ describe.each(MEMORIES)('rows over %s', (_, storage) => {
     expect(store.rows.read('flight', ids.entity())).toBeNull();
   });
 
+  test('whether something of a row is not settled is written with it, and left alone where nothing is said', () => {
+    const [entity, other] = [ids.entity(), ids.entity()];
+    const pendency = () => store.driver.all('SELECT _pending FROM _flight ORDER BY id').map(([cell]) => cell);
+    const row = flightRow(entity, ids.operation());
+    const seen: unknown[] = [];
+    store.rows.write('flight', entity, null, row, true);
+    store.rows.write('flight', other, null, flightRow(other, ids.operation()));
+    seen.push(pendency());
+    const changed = { ...row, values: row.values.with(1, 'LAX') };
+    store.rows.write('flight', entity, row, changed);
+    seen.push(pendency());
+    store.rows.write('flight', entity, changed, row, false);
+    seen.push(pendency());
+    store.rows.write('flight', entity, row, { ...row, deleted: ids.operation() }, true);
+    seen.push(pendency());
+    expect(seen).toEqual([
+      [1, null],
+      [1, null],
+      [null, null],
+      [1, null],
+    ]);
+  });
+
   test('a row is read as it was written', () => {
     const entity = ids.entity();
     const [first, second] = [ids.operation(), ids.operation()];

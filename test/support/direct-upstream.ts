@@ -9,16 +9,19 @@ export interface DirectUpstream extends Upstream {
   readonly cut: () => void;
   /** While true, what is said waits. */
   hold: boolean;
+  /** Changes what the authority says on its way. */
+  alter: (said: Said) => Said;
   /** Nothing is on its way. */
   readonly isQuiet: () => boolean;
 }
 
-export function directUpstream(authority: () => Node): DirectUpstream {
+export function directUpstream(authority: () => Pick<Node, 'follow'>): DirectUpstream {
   let cut = () => {};
   let underWay = 0;
   const upstream: DirectUpstream = {
     name: 'direct',
     hold: false,
+    alter: (said) => said,
     isQuiet: () => underWay === 0,
     cut: () => cut(),
     connect: (greeting, receiver) => {
@@ -44,7 +47,7 @@ export function directUpstream(authority: () => Node): DirectUpstream {
         if (upstream.hold) return later(deliver);
         const messages = said;
         said = [];
-        if (messages.length > 0) receiver.said(messages);
+        if (messages.length > 0) receiver.said(messages.map(upstream.alter));
       };
       const pull = () => {
         try {
@@ -55,6 +58,9 @@ export function directUpstream(authority: () => Node): DirectUpstream {
       };
       const peer: Peer = {
         author: greeting.author,
+        relays: true,
+        greeting,
+        hasRoom: () => undefined,
         say: (message) => {
           said.push(message);
           if (said.length === 1) later(deliver);

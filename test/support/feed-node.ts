@@ -9,6 +9,7 @@ import { mergeOperation } from '../../engine/write/merge.ts';
 import type { SqlParameters } from '../../query/index.ts';
 import {
   type Collection,
+  type Cursor,
   decodeItems,
   decodeRow,
   type EntityId,
@@ -69,6 +70,8 @@ interface Subscribed {
 /** A follower that keeps what it is told as it is told, and knows nothing else. */
 export class Believer implements Peer {
   readonly author: string;
+  readonly relays = false;
+  readonly greeting: Peer['greeting'];
   readonly session: FeedSession;
   /** What has been said; what of it has been taken in is counted by `taken`. */
   readonly heard: Said[] = [];
@@ -82,15 +85,18 @@ export class Believer implements Peer {
   readonly #node: Parts;
   #numbers = 0;
 
-  constructor(node: Parts & { readonly feed: Feed }, author: string) {
+  constructor(node: Parts & { readonly feed: Feed }, author: string, cursor: Cursor | null = null) {
     this.author = author;
     this.#node = node;
+    this.greeting = { node: node.core.node, cursor };
     this.session = node.feed.open(this);
   }
 
   readonly say = (said: Said): void => {
     this.heard.push(said);
   };
+
+  readonly hasRoom = (): void => undefined;
 
   readonly hasMore = (): void => {
     this.wantsPull = true;
@@ -110,7 +116,7 @@ export class Believer implements Peer {
     const subscription = this.#numbers;
     const asked = { collection, text, parameters, selection: 0, isComplete: false, through: null };
     this.subscriptions.set(subscription, asked);
-    this.session.take({ kind: 'subscribe', subscription, collection, text, parameters });
+    this.session.take({ kind: 'subscribe', subscription, collection, text, parameters, had: null });
     return subscription;
   }
 
@@ -121,7 +127,7 @@ export class Believer implements Peer {
 
   hold(collection: string, ...ids: readonly EntityId[]): void {
     for (const id of ids) this.heldOf(collection).add(id);
-    this.session.take({ kind: 'hold', collection, ids });
+    this.session.take({ kind: 'hold', collection, ids, had: false });
   }
 
   release(collection: string, ...ids: readonly EntityId[]): void {

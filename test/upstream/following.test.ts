@@ -311,9 +311,10 @@ describe('an id', () => {
     expect(asked()).toEqual([0, 0]);
     ana.upstream.holdSaid = false;
     await world.quiet();
-    expect(await held()).toEqual(['0', '5', '7']);
+    // What lingered when the link was lost lingers on.
+    expect(await held()).toEqual(['0', '5', '7', '10', '11']);
     await pass(ana, LINGER_MINUTES + 1);
-    expect(asked()).toEqual([1, 1]);
+    expect(asked()).toEqual([1, 2]);
     expect(await held()).toEqual(['0']);
   });
 

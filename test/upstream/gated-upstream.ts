@@ -1,5 +1,6 @@
 /** An upstream whose every message a test can count, hold back, plant, or cut at: each travels in a turn of its own. */
 import type {
+  Greeting,
   Peer,
   Receiver,
   Request,
@@ -83,7 +84,7 @@ export class GatedUpstream implements Upstream {
     return this.said.filter((said) => said.kind === kind) as SaidOf<Kind>[];
   }
 
-  connect(greeting: { readonly author: string }, receiver: Receiver): UpstreamSession {
+  connect(greeting: Greeting, receiver: Receiver): UpstreamSession {
     this.sessions += 1;
     let feed: ReturnType<Node['follow']> | null = null;
     let ended = false;
@@ -102,6 +103,9 @@ export class GatedUpstream implements Upstream {
       get author() {
         return upstream.author ?? greeting.author;
       },
+      relays: true,
+      greeting,
+      hasRoom: () => undefined,
       say: (said) => waiting.push(said),
       hasMore: () => {
         isPulling = true;

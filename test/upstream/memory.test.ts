@@ -1,14 +1,10 @@
 /** What an ephemeral node keeps in memory beside its tables: its journal, its outbox, and what rows were lately. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
 import { Outbox, rowKey } from '../../engine/upstream/outbox.ts';
 import { RecentRows } from '../../engine/upstream/recent-rows.ts';
 import { Journal } from '../../engine/write/journal.ts';
-import { idFrom, Node } from '../../index.ts';
-import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { idFrom } from '../../index.ts';
 import {
   type EntityId,
   MAX_UNDO_ROWS,
@@ -253,19 +249,6 @@ describe('the rows of late', () => {
     expect(titlesAt(1)).toEqual(['0']);
     expect(failureOf(() => titlesAt(0)).code).toBe('limit-exceeded');
   });
-});
-
-test('an ephemeral node is kept in memory: a file is refused, and none is made', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'tendril-'));
-  const file = join(folder, 'node.db');
-  const upstream = { name: 'none', connect: () => ({ send: () => undefined, close: () => undefined }) };
-  const opening = Node.open({ collections: [Note], upstream, storage: sqliteFile(file) });
-  await expect(opening).rejects.toMatchObject({ code: 'invalid-option', facts: { option: 'storage' } });
-  expect(await readdir(folder)).toEqual([]);
-  const node = await Node.open({ collections: [Note], upstream, storage: memory() });
-  expect(node.report().driver.kind).toBe('memory');
-  await node.close();
-  await rm(folder, { recursive: true });
 });
 
 describe('an asynchronous transaction', () => {

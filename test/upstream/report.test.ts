@@ -26,7 +26,7 @@ test('a node says whom it follows, and how many follow it', async () => {
   expect(authority.report()).toMatchObject({
     role: 'durable',
     upstream: null,
-    followers: { sessions: 1, selections: 2, hydrating: 0, waitingUploads: 0 },
+    followers: { sessions: 1, selections: 2, hydrating: 0, waitingUploads: 0, unreadable: 0 },
   });
 
   upstream.hold = true;

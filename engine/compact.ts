@@ -1,0 +1,205 @@
+/**
+ * Compaction of a durable node's log: what it no longer needs leaves it, in turns, while everything else goes on.
+ *
+ * Invariants
+ *   - rows, and rows as they stood at the floor and later, are as before; identity, outcome by identity and chain stay;
+ *   - the floor never passes what a follower needs that was seen within FOLLOWER_RETENTION_MS;
+ *   - one turn takes at most MAX_COMPACTED_OPERATIONS operations, or one transaction, and is one member of a group: its
+ *     floor and what it took away commit together, so that an interrupted compaction goes on where it ended.
+ */
+import type { EntityId, FollowerPlace, Position } from '../storage/index.ts';
+import { type Claim, FIRST_PLACE, type Place, standing } from '../storage/index.ts';
+import type { Core } from './core.ts';
+import { invalidOption } from './open-store.ts';
+import type { CommitQueue, Outcome } from './write/commit-queue.ts';
+
+/** What is younger keeps its history, unless `keepMs` says otherwise: 7 days. */
+export const DEFAULT_KEEP_MS = 7 * 24 * 60 * 60_000;
+/** Operations that one turn looks at; a transaction is not divided. */
+export const MAX_COMPACTED_OPERATIONS = 1_000;
+/** A follower that was silent as long is not waited for: 30 days. */
+export const FOLLOWER_RETENTION_MS = 30 * 24 * 60 * 60_000;
+/** Outcomes of transactions that are older are forgotten: 90 days. */
+export const OUTCOME_RETENTION_MS = 90 * 24 * 60 * 60_000;
+/** Entities whose claims are remembered from turn to turn. */
+const MAX_REMEMBERED_ENTITIES = 10_000;
+
+export interface CompactOptions {
+  /** Operations of transactions that are younger stay as they are: 7 days by default; 0: of none. */
+  readonly keepMs?: number;
+  /** At least the newest so many operations stay as they are; none by default. */
+  readonly keepOperations?: number;
+}
+
+export interface Compacted {
+  /** Operations of which only a skeleton is left now. */
+  readonly dropped: number;
+  /** The earliest position that can be asked for from now on. */
+  readonly floor: number;
+  /** The follower without which more would have been compacted; null if there is none. */
+  readonly keptFor: string | null;
+  /** Outcomes that were forgotten. */
+  readonly outcomes: number;
+}
+
+export interface CompactParts {
+  readonly core: Pick<Core, 'log' | 'compaction' | 'followers' | 'clock' | 'scheduler' | 'position'>;
+  readonly queue: Pick<CommitQueue, 'add'>;
+  /** Up to where those have been told, or must tell, that are connected now. */
+  readonly places: () => readonly FollowerPlace[];
+  /** Of one turn: MAX_COMPACTED_OPERATIONS. */
+  readonly turnOperations?: number;
+}
+
+/** One after the other: each begins where the last one ended. @throws {TendrilError} `invalid-option`. */
+export function createCompactor(parts: CompactParts): (options: CompactOptions) => Promise<Compacted> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (options) => {
+    const keepMs = checked('keepMs', options.keepMs ?? DEFAULT_KEEP_MS);
+    const keepOperations = checked('keepOperations', options.keepOperations ?? 0);
+    const run = last.then(() => new CompactRun(parts).run(keepMs, keepOperations));
+    last = run.catch(() => undefined);
+    return run;
+  };
+}
+
+type Key = string;
+
+class CompactRun {
+  readonly #parts: CompactParts;
+  /** Of entities met so far: what of them is whole up to the floor. */
+  readonly #claims = new Map<Key, readonly Claim[]>();
+  readonly #turnOperations: number;
+  #dropped = 0;
+
+  constructor(parts: CompactParts) {
+    this.#parts = parts;
+    this.#turnOperations = parts.turnOperations ?? MAX_COMPACTED_OPERATIONS;
+  }
+
+  async run(keepMs: number, keepOperations: number): Promise<Compacted> {
+    const { log, compaction, clock, followers } = this.#parts.core;
+    const wanted = await this.#wanted(keepMs, keepOperations);
+    const place = this.#furthestBack();
+    const isHeld = place !== null && place.position < wanted;
+    const target = isHeld ? place.position : wanted;
+    for (let done = compaction.done(); done < target; ) done = await this.#advance(done, target);
+    await this.#commit(() => {
+      followers.forget(clock.now() - FOLLOWER_RETENTION_MS);
+      return 0;
+    });
+    const outcomes = await this.#forgetOutcomes(clock.now() - OUTCOME_RETENTION_MS);
+    return { dropped: this.#dropped, floor: log.floor(), keptFor: isHeld ? place.node : null, outcomes };
+  }
+
+  /** The last position that age and number let go. */
+  async #wanted(keepMs: number, keepOperations: number): Promise<Position> {
+    const { log, compaction, clock } = this.#parts.core;
+    const younger = clock.now() - keepMs + 1;
+    const done = compaction.done();
+    const last = log.position();
+    // Also what a clock that was ahead has made.
+    let old = keepMs === 0 ? last : done;
+    for (let from = old; from < last; from = old) {
+      old = Math.min(last, compaction.lastBefore(younger, from, this.#turnOperations)) as Position;
+      if (old - from < this.#turnOperations) break;
+      await this.#turn();
+    }
+    let spare = last;
+    for (let left = keepOperations; left > 0 && spare > done; await this.#turn()) {
+      for (const { position, count } of compaction.sizes(spare, this.#turnOperations)) {
+        if (left <= 0) break;
+        left -= count;
+        spare = (position - 1) as Position;
+      }
+    }
+    return Math.min(old, spare) as Position;
+  }
+
+  #furthestBack(): FollowerPlace | null {
+    const { core, places } = this.#parts;
+    const connected = places();
+    const present = new Set(connected.map(({ node }) => node));
+    const away = core.followers
+      .since(core.clock.now() - FOLLOWER_RETENTION_MS)
+      .filter(({ node }) => !present.has(node));
+    let least: FollowerPlace | null = null;
+    for (const place of [...connected, ...away]) if (least === null || place.position < least.position) least = place;
+    return least;
+  }
+
+  /** One stretch. */
+  async #advance(done: Position, target: Position): Promise<Position> {
+    const { log, compaction } = this.#parts.core;
+    const stretch = compaction.stretch(done, target, this.#turnOperations)!;
+    const met = new Map<Key, Claim[]>();
+    for (const { collection, entity, claim } of stretch.operations) {
+      const key = `${entity}${collection}`;
+      const claims = met.get(key) ?? [...(await this.#claimsOf(key, collection, entity, done))];
+      met.set(key, claims);
+      if (claim !== null) claims.push(claim);
+    }
+    const gone: Place[] = [];
+    for (const [key, claims] of met) {
+      const stay = standing(claims);
+      gone.push(...claims.filter((claim) => !stay.has(claim)));
+      met.set(key, [...stay]);
+    }
+    await this.#commit(() => {
+      for (const place of gone) compaction.drop(place);
+      compaction.dropUndo(done, stretch.through);
+      compaction.markDone(stretch.through);
+      log.raiseFloor(stretch.through);
+      return stretch.operations.length;
+    });
+    this.#dropped += gone.length;
+    if (this.#claims.size + met.size > MAX_REMEMBERED_ENTITIES) this.#claims.clear();
+    for (const [key, claims] of met) this.#claims.set(key, claims);
+    return stretch.through;
+  }
+
+  /** Nothing else changes what is compacted, so that it may be read over several turns. */
+  async #claimsOf(key: Key, collection: string, entity: EntityId, done: Position): Promise<readonly Claim[]> {
+    const known = this.#claims.get(key);
+    if (known !== undefined || done === 0) return known ?? [];
+    const { compaction } = this.#parts.core;
+    const found: Claim[] = [];
+    for (let after: Place | null = FIRST_PLACE; after !== null; ) {
+      const { claims, last } = compaction.claims(collection, entity, after, done, this.#turnOperations);
+      found.push(...claims);
+      after = last;
+      if (after !== null) await this.#turn();
+    }
+    return found;
+  }
+
+  async #forgetOutcomes(before: number): Promise<number> {
+    const { outcomes } = this.#parts.core.log;
+    let sum = 0;
+    for (let pruned = -1; pruned !== 0; sum += pruned) {
+      await this.#commit(() => {
+        pruned = outcomes.prune(before, this.#turnOperations);
+        return pruned;
+      });
+    }
+    return sum;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#parts.core.scheduler.next(resolve));
+  }
+
+  /** - `work`: says how many operations it touched. */
+  async #commit(work: () => number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const run = (): Outcome => ({ kind: 'done', commits: [], operations: work(), bytes: 0 });
+      this.#parts.queue.add({ run, committed: resolve, failed: reject });
+    });
+    await this.#turn();
+  }
+}
+
+function checked(option: string, value: number): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  throw invalidOption(option, 'Give a number, 0 or more.');
+}

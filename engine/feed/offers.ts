@@ -1,0 +1,135 @@
+/**
+ * Offers: what a durable follower tells of its own log, taken into this one by union.
+ *
+ * Invariants
+ *   - each offer is answered once, by `taken`, after the COMMIT that holds it; or its session ends;
+ *   - one that is refused is refused whole, and changes nothing;
+ *   - who may not speak for others offers its own operations only, and no id further ahead of this clock than an upload's.
+ */
+import { TendrilError } from '../../errors.ts';
+import { decodeKept, type Position, type TransactionId, timeOf } from '../../storage/index.ts';
+import type { Core, Prepared } from '../core.ts';
+import type { Ingester } from '../ingest/ingest.ts';
+import type { Peer, Request, Said } from '../upstream/stream.ts';
+import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
+
+export type OfferRequest = Extract<Request, { readonly kind: 'offer' }>;
+
+export interface OffersParts {
+  readonly core: Core;
+  readonly ingester: Ingester;
+  readonly peer: Pick<Peer, 'author' | 'relays'>;
+  readonly followsLog: () => boolean;
+  readonly say: (said: Said) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+export class Offers {
+  readonly #parts: OffersParts;
+  /** Taken, or on their way, and not told by the session's log feed, which need not tell them. */
+  readonly transactions = new Set<TransactionId>();
+  #count = 0;
+  #bytes = 0;
+
+  constructor(parts: OffersParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {TendrilError} `limit-exceeded`: the session is to be ended. */
+  take({ position, floor, operations: pieces }: OfferRequest): void {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyOffers();
+    const { core, ingester, followsLog, say, fail } = this.#parts;
+    let items: readonly Prepared[];
+    try {
+      items = this.#read(pieces);
+    } catch (error) {
+      if (!(error instanceof TendrilError)) throw error;
+      say({ kind: 'taken', position, error });
+      return;
+    }
+    this.#count += 1;
+    this.#bytes += bytes;
+    const { transaction } = items[0]!.operation;
+    // One that is here already the feed has told, or tells whole.
+    if (followsLog() && core.log.outcome(transaction) === null) this.transactions.add(transaction);
+    const end = () => {
+      this.#count -= 1;
+      this.#bytes -= bytes;
+    };
+    const arrival = { transaction, items, bytes, truncated: position <= floor };
+    ingester.take([arrival]).then(
+      ({ refused, parked }) => {
+        end();
+        const error = refused.get(transaction) ?? (parked.has(transaction) ? waits(position) : null);
+        if (error !== null) this.transactions.delete(transaction);
+        say({ kind: 'taken', position, error });
+      },
+      (error) => {
+        end();
+        fail(error);
+      },
+    );
+  }
+
+  /** @throws {TendrilError} */
+  #read(pieces: readonly Uint8Array[]): readonly Prepared[] {
+    const { core, peer } = this.#parts;
+    // Copies: a view would keep the whole frame for as long as the bytes are held.
+    const items = pieces.map((piece) => decodeKept(new Uint8Array(piece)));
+    const [first] = items;
+    if (first === undefined) throw foreign('holds no operation');
+    const latest = core.clock.now() + MAX_DRIFT_MS;
+    for (const { operation } of items) {
+      if (operation.transaction !== first.operation.transaction) throw foreign('holds operations of several');
+      if (peer.relays) continue;
+      if (operation.author !== peer.author) throw notItsOwn(operation.author, peer.author);
+      if (timeOf(operation.id) > latest) throw drifted(operation.id);
+    }
+    return items;
+  }
+}
+
+function waits(position: Position): TendrilError {
+  return new TendrilError({
+    code: 'invalid-operation',
+    problem: 'The transaction was built on operations that are not here.',
+    remedy: 'Offer those before it: it waits for them, in memory.',
+    facts: { position },
+  });
+}
+
+function foreign(what: string): TendrilError {
+  return new TendrilError({
+    code: 'invalid-operation',
+    problem: `What was offered as one transaction ${what}.`,
+    remedy: 'Check the node that offers it.',
+  });
+}
+
+function notItsOwn(found: string, author: string): TendrilError {
+  return new TendrilError({
+    code: 'policy-denied',
+    problem: `The session speaks for ${JSON.stringify(author)} only, and offered what ${JSON.stringify(found)} wrote.`,
+    remedy: 'Let the node in as one that relays what others write.',
+    facts: { author, found },
+  });
+}
+
+function drifted(id: string): TendrilError {
+  return new TendrilError({
+    code: 'clock-drift',
+    problem: `Operation ${id} is more than ${MAX_DRIFT_MS} ms ahead of this node's clock.`,
+    remedy: 'Correct the clock of the node that made it. It will be taken when its time has come.',
+    facts: { id, limitMs: MAX_DRIFT_MS },
+  });
+}
+
+function tooManyOffers(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `A session has offered more than ${MAX_WAITING_UPLOADS} transactions or ${MAX_WAITING_BYTES} bytes that are not taken yet.`,
+    remedy: 'Offer the next ones when answers have come.',
+    facts: { transactions: MAX_WAITING_UPLOADS, bytes: MAX_WAITING_BYTES },
+  });
+}

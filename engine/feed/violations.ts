@@ -1,0 +1,51 @@
+/** Violations: what a session is ended with, or answered, when it asks for what no well-meaning follower asks for. */
+import { TendrilError } from '../../errors.ts';
+import type { Request } from '../upstream/stream.ts';
+import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from './limits.ts';
+
+export function unsupported(kind: Request['kind']): TendrilError {
+  return violation(`said ${kind}, which this node does not answer`, { kind });
+}
+
+export function usedTwice(number: number): TendrilError {
+  return violation(`used the subscription number ${number} twice, or out of order`, { number });
+}
+
+export function neverUsed(number: number): TendrilError {
+  return violation(`unsubscribed from ${number}, which it never subscribed to`, { number });
+}
+
+export function hadWithoutResuming(): TendrilError {
+  return violation('says what it had at a cursor, in a session that does not resume', {});
+}
+
+export function malformedBuckets(length: number): TendrilError {
+  return violation(`summed up what it has in ${length} bytes, which are no hashes of buckets`, { length });
+}
+
+function violation(what: string, facts: Readonly<Record<string, unknown>>): TendrilError {
+  return new TendrilError({
+    code: 'protocol-violation',
+    problem: `The follower ${what}.`,
+    remedy: 'Check its version: numbers are 1, 2, 3, ..., each used once.',
+    facts,
+  });
+}
+
+export function tooManySubscriptions(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `The session follows ${MAX_SUBSCRIPTIONS} selections already.`,
+    remedy: 'Close live queries that nobody looks at, or ask for more with fewer selections.',
+    facts: { limit: MAX_SUBSCRIPTIONS },
+  });
+}
+
+export function tooManyAsks(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `${MAX_OPEN_ASKS} questions of this session wait for their answers already.`,
+    remedy: 'Await some of them before asking more.',
+    facts: { limit: MAX_OPEN_ASKS },
+  });
+}

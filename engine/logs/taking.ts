@@ -1,0 +1,224 @@
+/**
+ * Taking: another node's log becomes part of this one, by union.
+ *
+ * Invariants
+ *   - transactions are taken in the order in which they are told; what comes while a group commits goes in together;
+ *   - the cursor is kept in the commit of what it covers, or in a later one: never before it;
+ *   - one that cannot be taken stops nothing: it is noted, and the cursor stays before it, so that it is told again;
+ *   - what is told from below the other's floor cannot be undone here either.
+ */
+import { TendrilError } from '../../errors.ts';
+import { type Cursor, decodeKept, type EpochId, type NodeId, type Position } from '../../storage/index.ts';
+import type { Core, Prepared } from '../core.ts';
+import type { Ingester } from '../ingest/ingest.ts';
+import type { Batch } from '../ingest/ingest-part.ts';
+import type { LoggedTransaction, Said } from '../upstream/stream.ts';
+import type { CommitQueue } from '../write/commit-queue.ts';
+import { type Absent, AbsentTransactions } from './absent.ts';
+import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
+
+export type Logged = Extract<Said, { readonly kind: 'logged' }>;
+
+export interface TakingParts {
+  readonly core: Pick<Core, 'log'>;
+  readonly ingester: Ingester;
+  readonly queue: Pick<CommitQueue, 'add'>;
+  /** Keeps it. Inside the caller's transaction. */
+  readonly keep: (cursor: Cursor) => void;
+  /** These positions of this log hold what the upstream has too. After the COMMIT. */
+  readonly areThere: (positions: readonly Position[]) => void;
+  /** The session is to end. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** A session of the upstream's. */
+export interface TakingSession {
+  readonly epoch: EpochId;
+  readonly peer: NodeId;
+}
+
+interface Heard {
+  readonly session: TakingSession;
+  readonly message: Logged;
+  readonly bytes: number;
+}
+
+/** One told transaction as it was read. */
+interface Read extends Absent {
+  readonly batch: Batch | null;
+}
+
+export class Taking {
+  readonly absent = new AbsentTransactions();
+  readonly #parts: TakingParts;
+  #cursor: Cursor | null;
+  #session: TakingSession | null = null;
+  #heard: Heard[] = [];
+  #bytes = 0;
+  #isRunning = false;
+  #idle: (() => void)[] = [];
+  /** What was told last: the cursor need not be kept there yet. */
+  #last: { readonly session: TakingSession; readonly told: Position } | null = null;
+
+  constructor(parts: TakingParts, cursor: Cursor | null) {
+    this.#parts = parts;
+    this.#cursor = cursor;
+  }
+
+  /** Where a session is to begin. */
+  get cursor(): Cursor | null {
+    return this.#cursor;
+  }
+
+  /** Nothing that was told waits. */
+  get isIdle(): boolean {
+    return !this.#isRunning;
+  }
+
+  begin(session: TakingSession): void {
+    this.#session = session;
+    this.absent.clear();
+  }
+
+  /** What was not begun to be taken is told again by the next session. */
+  end(): void {
+    this.#session = null;
+    this.#heard = [];
+    this.#bytes = 0;
+  }
+
+  /** Resolves when what is being committed has been, and the cursor is kept. */
+  async close(): Promise<void> {
+    this.end();
+    if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    const last = this.#last;
+    this.#last = null;
+    // Without it the next session only begins earlier.
+    if (last !== null) await this.#move(last.session, [], last.told).catch(() => undefined);
+  }
+
+  hear(message: Logged): void {
+    const session = this.#session;
+    if (session === null) return;
+    const bytes = message.transactions.reduce((sum, { operations }) => sum + sizeOf(operations), 0);
+    if (this.#heard.length > 0 && this.#bytes + bytes > MAX_HEARD_BYTES) {
+      this.#parts.fail(tooMuchHeard());
+      return;
+    }
+    this.#heard.push({ session, message, bytes });
+    this.#bytes += bytes;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (this.#heard.length > 0) {
+        const heard = this.#heard;
+        this.#heard = [];
+        this.#bytes = 0;
+        await this.#take(heard);
+      }
+    } catch (error) {
+      this.#parts.fail(error);
+    } finally {
+      this.#isRunning = false;
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  async #take(heard: readonly Heard[]): Promise<void> {
+    const { session } = heard[0]!;
+    const read = heard.flatMap(({ message }) =>
+      message.transactions.map((one) => readOne(one, message.floor, session)),
+    );
+    const last = read.at(-1);
+    if (last === undefined) return;
+    const kept = this.#cursor?.position ?? 0;
+    this.#last = { session, told: last.position };
+    // Told of what came from here: not worth a commit each.
+    if (this.absent.size === 0 && read.every(isOwn) && last.position - kept < MAX_UNKEPT_POSITIONS) return;
+    const batches = read.flatMap(({ batch }) => (batch === null ? [] : [batch]));
+    const taken = this.#parts.ingester.take(batches);
+    // Behind its parts, and so in the last of their groups, or the one after.
+    const moved = this.#move(session, read, last.position);
+    const [{ refused }] = await Promise.all([taken, moved]);
+    for (const [transaction, reason] of refused) this.absent.explain(transaction, reason);
+  }
+
+  /** The cursor, as far as everything is here. */
+  #move(session: TakingSession, read: readonly Read[], told: Position): Promise<void> {
+    const { core, queue, keep, areThere } = this.#parts;
+    const positionOf = ({ operation }: Absent) =>
+      operation === null ? null : (core.log.identity(operation)?.position ?? null);
+    return new Promise((resolve, reject) => {
+      let cursor: Cursor;
+      const here: Position[] = [];
+      const run = () => {
+        for (const absent of this.absent.entries())
+          if (positionOf(absent) !== null) this.absent.came(absent.transaction);
+        for (const one of read) {
+          const position = positionOf(one);
+          if (position !== null) here.push(position);
+          if (position !== null || isOwn(one)) this.absent.came(one.transaction);
+          else if (this.#session === session) this.absent.note(one);
+        }
+        cursor = { epoch: session.epoch, position: this.absent.below(told) };
+        keep(cursor);
+        return { kind: 'done', commits: [], operations: 0, bytes: 0 } as const;
+      };
+      const committed = () => {
+        this.#cursor = cursor;
+        areThere(here);
+        resolve();
+      };
+      queue.add({ run, committed, failed: reject });
+    });
+  }
+}
+
+/** It came from here. */
+function isOwn({ operation, batch, reason }: Read): boolean {
+  return operation === null && batch === null && reason === null;
+}
+
+function readOne(
+  { position, transaction, operations }: LoggedTransaction,
+  floor: Position,
+  session: TakingSession,
+): Read {
+  const absent = { transaction, position, peer: session.peer };
+  if (operations.length === 0) return { ...absent, operation: null, batch: null, reason: null };
+  try {
+    // Copies: a view would keep the whole frame for as long as the bytes are held.
+    const items: readonly Prepared[] = operations.map((bytes) => decodeKept(new Uint8Array(bytes)));
+    if (items.some(({ operation }) => operation.transaction !== transaction)) throw foreign(transaction);
+    const batch = { transaction, items, bytes: sizeOf(operations), truncated: position <= floor };
+    return { ...absent, operation: items[0]!.operation.id, batch, reason: null };
+  } catch (error) {
+    if (!(error instanceof TendrilError)) throw error;
+    return { ...absent, operation: null, batch: null, reason: error };
+  }
+}
+
+function sizeOf(operations: readonly Uint8Array[]): number {
+  return operations.reduce((sum, { length }) => sum + length, 0);
+}
+
+function foreign(transaction: string): TendrilError {
+  return new TendrilError({
+    code: 'invalid-operation',
+    problem: `The transaction ${transaction} was told with an operation of another one.`,
+    remedy: 'Check the upstream: its version, and that its file is intact.',
+    facts: { transaction },
+  });
+}
+
+function tooMuchHeard(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `The upstream has told more than ${MAX_HEARD_BYTES} bytes that are not committed here.`,
+    remedy: 'Nothing is lost: the next session goes on where the commits stand. If it is seen often, look at the disk.',
+    facts: { limit: MAX_HEARD_BYTES },
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * Awaited ids: the entities that one follower of a relay follows by id: answered when this node holds them.
+ *
+ * Invariants
+ *   - this node holds an id from the request on until it is released, or the session ends;
+ *   - ids are answered once, together with those they were asked with, if they have not been released before.
+ */
+import { TendrilError } from '../../errors.ts';
+import type { EntityId } from '../../storage/index.ts';
+import { tooManyHeld } from '../feed/held-ids.ts';
+import { MAX_HELD_IDS } from '../feed/limits.ts';
+import { type RowKey, rowKey } from '../upstream/outbox.ts';
+import type { FeedSession } from '../upstream/stream.ts';
+import type { RelayDesk } from './relay-desk.ts';
+
+export interface HoldingSession {
+  readonly feed: FeedSession;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Waiting {
+  readonly collection: string;
+  readonly ids: Set<EntityId>;
+  isAsked: boolean;
+}
+
+export class AwaitedIds {
+  readonly #desk: RelayDesk;
+  readonly #session: HoldingSession;
+  readonly #pinned = new Set<RowKey>();
+  readonly #waiting = new Set<Waiting>();
+
+  constructor(desk: RelayDesk, session: HoldingSession) {
+    this.#desk = desk;
+    this.#session = session;
+  }
+
+  /** @throws {TendrilError} `limit-exceeded`: the session is to be ended. */
+  hold(collection: string, ids: readonly EntityId[]): void {
+    if (this.#pinned.size + ids.length > MAX_HELD_IDS) throw tooManyHeld();
+    const waiting: Waiting = { collection, ids: new Set(ids), isAsked: false };
+    for (const id of ids) this.pin(rowKey(collection, id));
+    this.#waiting.add(waiting);
+    this.#look(waiting);
+  }
+
+  release(collection: string, ids: readonly EntityId[]): void {
+    for (const id of ids) {
+      const key = rowKey(collection, id);
+      if (this.#pinned.delete(key)) this.#desk.pins.remove(key);
+    }
+    for (const waiting of this.#waiting) {
+      if (waiting.collection === collection) for (const id of ids) waiting.ids.delete(id);
+    }
+  }
+
+  pin(key: RowKey): void {
+    if (this.#pinned.has(key)) return;
+    this.#pinned.add(key);
+    this.#desk.pins.add(key);
+  }
+
+  /** The upstream is reached again. */
+  retry(): void {
+    for (const waiting of [...this.#waiting]) this.#look(waiting);
+  }
+
+  close(): void {
+    for (const key of this.#pinned) this.#desk.pins.remove(key);
+    this.#pinned.clear();
+    this.#waiting.clear();
+  }
+
+  #look(waiting: Waiting): void {
+    const { core, heldIds } = this.#desk;
+    const { collection } = waiting;
+    if (waiting.isAsked) return;
+    const isKnown = core.catalog.named(collection) === null || this.#desk.refusalOf(collection) !== null;
+    const missing = isKnown ? [] : [...waiting.ids].filter((id) => !heldIds.knows(collection, id));
+    if (missing.length === 0) this.#answer(waiting);
+    else if (this.#desk.isOnline()) this.#ask(waiting, missing);
+  }
+
+  #ask(waiting: Waiting, missing: readonly EntityId[]): void {
+    waiting.isAsked = true;
+    const again = () => {
+      waiting.isAsked = false;
+      if (this.#waiting.has(waiting)) this.#look(waiting);
+    };
+    const failed = (error: unknown) => {
+      waiting.isAsked = false;
+      if (!this.#waiting.has(waiting)) return;
+      if (error instanceof TendrilError && error.code === 'limit-exceeded') this.#session.fail(error);
+      // Asked again when the upstream is reached; what is refused for good is answered with nothing.
+      else if (this.#desk.refusalOf(waiting.collection) !== null) this.#look(waiting);
+    };
+    this.#desk.heldIds.wantAll(waiting.collection, missing).then(again, failed);
+  }
+
+  #answer(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
+    const { collection, ids } = waiting;
+    this.#session.feed.take({ kind: 'hold', collection, ids: [...ids], had: false });
+  }
+}

@@ -1,0 +1,52 @@
+/** Relay desk: what all sessions of one relay share. */
+
+import type { TendrilError } from '../../errors.ts';
+import type { SqlParameters } from '../../query/index.ts';
+import type { TransactionId } from '../../storage/index.ts';
+import type { Core, Prepared } from '../core.ts';
+import type { Answer } from '../feed/answers.ts';
+import type { UploadLoad } from '../feed/upload-load.ts';
+import type { Reader } from '../reader.ts';
+import type { Following } from '../upstream/following.ts';
+import type { HeldIds } from '../upstream/held-ids.ts';
+import type { FeedSession, Peer } from '../upstream/stream.ts';
+import type { Pins } from './pins.ts';
+import type { RelaySession } from './relay-session.ts';
+
+/** One transaction as a follower brought it. */
+export interface Brought {
+  readonly transaction: TransactionId;
+  readonly attempt: number;
+  readonly operations: readonly Prepared[];
+  readonly pieces: readonly Uint8Array[];
+}
+
+/** - `collection`: null for a whole statement. */
+export interface Question {
+  readonly collection: string | null;
+  readonly text: string;
+  readonly parameters: SqlParameters;
+}
+
+export interface RelayDesk {
+  readonly core: Core;
+  readonly reader: Reader;
+  readonly following: Following;
+  readonly heldIds: HeldIds;
+  readonly pins: Pins;
+  readonly load: UploadLoad;
+  /** Why rows of a collection cannot be exchanged with the upstream, or null. */
+  readonly refusalOf: (collection: string) => TendrilError | null;
+  readonly openFeed: (peer: Peer) => FeedSession;
+  /** A session with the upstream exists, or the first is being made. */
+  readonly isOnline: () => boolean;
+  /** What this node holds is as its upstream has it, and that is reached. */
+  readonly isLinked: () => boolean;
+  /** Why it is not. */
+  readonly linkError: () => TendrilError | null;
+  readonly joined: (session: RelaySession) => void;
+  readonly forward: (session: RelaySession, brought: Brought) => void;
+  /** @throws {TendrilError} (rejects) why there is no answer. */
+  readonly ask: (session: RelaySession, question: Question) => Promise<Answer>;
+  readonly forget: (session: RelaySession) => void;
+}

@@ -1,0 +1,321 @@
+/**
+ * Relay session: what a relay says to one follower, and takes from it.
+ *
+ * Invariants
+ *   - rows are told by a session of the relay's feed, which knows confirmed rows only; it is asked for a selection, or an id,
+ *     when this node holds that itself, and this node holds it as long as the follower does;
+ *   - what cannot be answered while the upstream is out of reach waits, and the follower is told so after all that could be;
+ *   - uploads and questions go upstream; nothing is settled here.
+ */
+import { TendrilError } from '../../errors.ts';
+import { unknownCollection } from '../catalog.ts';
+import { Answering } from '../feed/answers.ts';
+import type { Job } from '../feed/hydration.ts';
+import { readUpload } from '../feed/judge-upload.ts';
+import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from '../feed/limits.ts';
+import type { Follower } from '../feed/subscription.ts';
+import type { UploadRequest } from '../feed/upload.ts';
+import { neverUsed, tooManyAsks, tooManySubscriptions, unsupported, usedTwice } from '../feed/violations.ts';
+import { WaitingUploads } from '../feed/waiting-uploads.ts';
+import { refuseOffset } from '../live/plan.ts';
+import type { RowKey } from '../upstream/outbox.ts';
+import type { FeedSession, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
+import { AwaitedIds } from './awaited-ids.ts';
+import { AwaitedSelection } from './awaited-selection.ts';
+import type { Forwarded } from './forwarding.ts';
+import type { Teller } from './pending-writes.ts';
+import type { RelayDesk } from './relay-desk.ts';
+
+type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;
+
+export class RelaySession implements FeedSession, Teller, Follower {
+  readonly author: string;
+  /** The feed's, which numbers its subscriptions itself, as they come to be answered. */
+  readonly feed: FeedSession;
+  readonly #desk: RelayDesk;
+  readonly #peer: Peer;
+  readonly #subscriptions = new Map<number, AwaitedSelection>();
+  /** By the feed's number. */
+  readonly #answered = new Map<number, number>();
+  readonly #ids: AwaitedIds;
+  readonly #uploads: WaitingUploads;
+  readonly #jobs: Job[] = [];
+  #greatest = 0;
+  /** Given to the feed. */
+  #numbers = 0;
+  #asks = 0;
+  #hasJoined = false;
+  /** It is to be told that the upstream is out of reach, once nothing else can be said. */
+  #owesLinked = false;
+  #isToldUnlinked = false;
+  #failure: { readonly error: unknown } | null = null;
+  #isClosed = false;
+
+  constructor(desk: RelayDesk, peer: Peer) {
+    this.#desk = desk;
+    this.#peer = peer;
+    this.author = peer.author;
+    this.#uploads = new WaitingUploads(desk.load);
+    this.feed = desk.openFeed({
+      author: peer.author,
+      relays: false,
+      greeting: { node: peer.greeting.node, cursor: null },
+      say: (said) => this.say(this.#outer(said)),
+      hasMore: () => peer.hasMore(),
+      hasRoom: () => undefined,
+    });
+    this.#ids = new AwaitedIds(desk, this);
+    this.#owesLinked = !desk.isLinked();
+  }
+
+  welcome(): Welcome {
+    return this.feed.welcome();
+  }
+
+  take(request: Request): boolean {
+    this.#check();
+    if (this.#isClosed) return true;
+    if (!this.#hasJoined) this.#join();
+    this.#take(request);
+    return true;
+  }
+
+  pull(): boolean {
+    this.#check();
+    if (this.feed.pull()) return true;
+    const job = this.#jobs.shift();
+    if (job !== undefined) {
+      if (job.advance()) this.#jobs.push(job);
+      return true;
+    }
+    if (this.#owesLinked && !this.#isClosed) {
+      this.#owesLinked = false;
+      this.#isToldUnlinked = true;
+      this.say({ kind: 'linked', online: false, error: this.#desk.linkError() });
+    }
+    return false;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.feed.close();
+    for (const subscription of this.#subscriptions.values()) subscription.leave();
+    this.#subscriptions.clear();
+    this.#ids.close();
+    this.#jobs.length = 0;
+    this.#desk.forget(this);
+  }
+
+  say(said: Said): void {
+    if (this.#isClosed || this.#failure !== null) return;
+    try {
+      this.#peer.say(said);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  readonly tell = (said: Said): void => {
+    // Before its first word it has not heard the welcome.
+    if (this.#hasJoined) this.say(said);
+  };
+
+  /** It cannot be told the truth any more. */
+  fail(error: unknown): void {
+    if (this.#isClosed || this.#failure !== null) return;
+    this.#failure = { error };
+    this.#peer.hasMore();
+  }
+
+  /** The upstream cannot be reached. */
+  unlinked(): void {
+    this.#owesLinked = true;
+    if (this.#hasJoined) this.#peer.hasMore();
+  }
+
+  /** It is reached again, and what this node holds is as the upstream has it. */
+  linked(): void {
+    this.#owesLinked = false;
+    if (this.#isToldUnlinked) this.tell({ kind: 'linked', online: true, error: null });
+    this.#isToldUnlinked = false;
+    for (const subscription of [...this.#subscriptions.values()]) subscription.retry();
+    this.#ids.retry();
+  }
+
+  /** Whatever was answered must be held still. */
+  checkHeld(): void {
+    for (const subscription of this.#subscriptions.values()) if (subscription.isLost) this.fail(notHeld());
+  }
+
+  /** Of its own transaction, from the step on that settles it. */
+  holdsFromNow(keys: Iterable<RowKey>): void {
+    if (!this.#isClosed) for (const key of keys) this.#ids.pin(key);
+  }
+
+  /** Its outcome is known. */
+  concluded({ pieces }: Forwarded<RelaySession>): void {
+    this.#uploads.remove({ bytes: pieces.reduce((sum, { length }) => sum + length, 0), entities: pieces.length });
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  #join(): void {
+    this.#hasJoined = true;
+    this.#desk.joined(this);
+    if (this.#owesLinked) this.#peer.hasMore();
+  }
+
+  #take(request: Request): void {
+    switch (request.kind) {
+      case 'describe':
+        this.feed.take(request);
+        return;
+      case 'subscribe':
+        this.#subscribe(request);
+        return;
+      case 'unsubscribe':
+        this.#unsubscribe(request.subscription);
+        return;
+      case 'hold':
+        this.#ids.hold(request.collection, request.ids);
+        return;
+      case 'release':
+        this.#release(request);
+        return;
+      case 'upload':
+        this.#upload(request);
+        return;
+      case 'ask':
+        this.#ask(request);
+        return;
+      case 'log':
+      case 'offer':
+        throw unsupported(request.kind);
+    }
+  }
+
+  #subscribe(request: RequestOf<'subscribe'>): void {
+    const { subscription: number, collection, text, parameters } = request;
+    if (number <= this.#greatest) throw usedTwice(number);
+    this.#greatest = number;
+    try {
+      const entry = this.#desk.core.catalog.named(collection);
+      if (entry === null) throw unknownCollection(collection);
+      if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw tooManySubscriptions();
+      const selection = this.#desk.reader.select(entry, text, parameters);
+      refuseOffset(selection, text);
+      const awaited = new AwaitedSelection(
+        this.#desk,
+        collection,
+        { selection, text, parameters },
+        {
+          answer: () => this.#answer(request),
+          deny: (error) => this.#deny(number, error),
+          wait: () => this.#wait(),
+        },
+      );
+      this.#subscriptions.set(number, awaited);
+      awaited.retry();
+    } catch (error) {
+      if (!(error instanceof TendrilError)) throw error;
+      this.#deny(number, error);
+    }
+  }
+
+  #answer(request: RequestOf<'subscribe'>): void {
+    this.#numbers += 1;
+    const subscription = this.#numbers;
+    this.#answered.set(subscription, request.subscription);
+    this.feed.take({ ...request, subscription });
+  }
+
+  #wait(): void {
+    if (this.#owesLinked) return;
+    this.#owesLinked = true;
+    this.#peer.hasMore();
+  }
+
+  #deny(number: number, error: unknown): void {
+    this.#subscriptions.get(number)?.leave();
+    this.#subscriptions.delete(number);
+    // What this node is denied is so by its upstream.
+    if (error instanceof TendrilError) this.say({ kind: 'denied', subscription: number, error });
+    else this.fail(error);
+  }
+
+  #unsubscribe(number: number): void {
+    if (number > this.#greatest) throw neverUsed(number);
+    this.#subscriptions.get(number)?.leave();
+    this.#subscriptions.delete(number);
+    for (const [subscription, outer] of this.#answered) {
+      if (outer === number) return void this.feed.take({ kind: 'unsubscribe', subscription });
+    }
+    this.say({ kind: 'unsubscribed', subscription: number });
+  }
+
+  #release(request: RequestOf<'release'>): void {
+    this.#ids.release(request.collection, request.ids);
+    this.feed.take(request);
+  }
+
+  #upload(request: UploadRequest): void {
+    const { transaction, attempt, operations: pieces } = request;
+    const author = this.#peer.relays ? null : this.author;
+    try {
+      const { operations } = readUpload(transaction, pieces, author);
+      for (const { operation } of operations) {
+        if (this.#desk.core.catalog.named(operation.collection) === null) throw unknownCollection(operation.collection);
+      }
+      this.#uploads.add(request, 0);
+      this.#desk.forward(this, { transaction, attempt, operations, pieces });
+    } catch (error) {
+      if (!(error instanceof TendrilError) || error.code === 'limit-exceeded') throw error;
+      this.say({ kind: 'refused', transaction, attempt, error });
+    }
+  }
+
+  #ask({ request, collection, text, parameters }: RequestOf<'ask'>): void {
+    const unanswered = (error: TendrilError) => this.say({ kind: 'unanswered', request, error });
+    if (this.#asks >= MAX_OPEN_ASKS) {
+      unanswered(tooManyAsks());
+      return;
+    }
+    this.#asks += 1;
+    const over = () => {
+      this.#asks -= 1;
+    };
+    this.#desk.ask(this, { collection, text, parameters }).then(
+      (answer) => {
+        if (this.#isClosed) return;
+        this.#jobs.push(new Answering(this, request, answer, over));
+        this.#peer.hasMore();
+      },
+      (error) => {
+        over();
+        unanswered(error);
+      },
+    );
+  }
+
+  /** In the follower's numbers. */
+  #outer(said: Said): Said {
+    if (said.kind === 'chunk') return { ...said, subscription: this.#answered.get(said.subscription)! };
+    if (said.kind !== 'denied' && said.kind !== 'unsubscribed') return said;
+    const subscription = this.#answered.get(said.subscription)!;
+    this.#answered.delete(said.subscription);
+    this.#subscriptions.get(subscription)?.leave();
+    this.#subscriptions.delete(subscription);
+    return { ...said, subscription };
+  }
+}
+
+function notHeld(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem: 'The upstream of the node that is followed answers no more what was followed through it.',
+    remedy: 'Another session is made by itself, and is told why.',
+  });
+}

@@ -1,0 +1,286 @@
+/**
+ * Relay: an ephemeral node that is followed itself: a worker for its tabs, an edge server.
+ *
+ * Invariants
+ *   - it gives no positions of its own: what it tells its followers stands where its upstream's log stood, in that order, and
+ *     is what the upstream has confirmed; only the authority settles;
+ *   - each step of the upstream's is told once it is committed here, before anything else learns of it; while a session is not
+ *     whole nothing is told, and then all that came of it at once;
+ *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
+ */
+import { TendrilError } from '../../errors.ts';
+import type { EntityId, Position, TransactionId } from '../../storage/index.ts';
+import type { Bound, Source } from '../change.ts';
+import type { Answer } from '../feed/answers.ts';
+import { createFeed, type Feed, type FeedReport } from '../feed/feed.ts';
+import type { OpenWindow } from '../feed/followed-collection.ts';
+import { UploadLoad } from '../feed/upload-load.ts';
+import type { Parts } from '../parts.ts';
+import { keyOf, type Pending, rowKey } from '../upstream/outbox.ts';
+import type { ConfirmedChange } from '../upstream/overlay.ts';
+import type { Replica } from '../upstream/replica.ts';
+import type { Concluded, Served, TakenStep } from '../upstream/served.ts';
+import type { FeedSession, Peer, Request } from '../upstream/stream.ts';
+import { confirmedCore } from './confirmed-rows.ts';
+import { ConfirmedSteps } from './confirmed-steps.ts';
+import { type Forwarded, Forwarding } from './forwarding.ts';
+import { PendingWrites } from './pending-writes.ts';
+import { Pins } from './pins.ts';
+import type { Brought, Question, RelayDesk } from './relay-desk.ts';
+import { RelaySession } from './relay-session.ts';
+import { RelayedWindow } from './relayed-window.ts';
+
+export interface RelayParts extends Parts {
+  readonly replica: Replica;
+  /** Told what a peer throws. */
+  readonly onError: (error: unknown) => void;
+}
+
+export class Relay implements Served {
+  readonly #parts: RelayParts;
+  readonly #feed: Feed;
+  readonly #desk: RelayDesk;
+  readonly #sessions = new Set<RelaySession>();
+  readonly #pins = new Pins();
+  readonly #forwarding: Forwarding<RelaySession>;
+  readonly #pending = new PendingWrites(this.#sessions);
+  readonly #steps: ConfirmedSteps;
+  #linkError: TendrilError | null;
+  /** The upstream's session replaces what was held before. */
+  #isReplaced = false;
+  /** What the present group made whole is to be told. */
+  #hasBecomeWhole = false;
+  /** Settled while the session that replaces what was held before was not whole. */
+  readonly #settledUnheard: TransactionId[] = [];
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+    const { replica, reader, queue, core, onError } = parts;
+    const { following, heldIds, connection, collections, sender, standing, journal } = replica;
+    const confirmed = confirmedCore(core, replica);
+    this.#steps = new ConfirmedSteps({ journal, confirmed: confirmed.rows.read });
+    const openWindow: OpenWindow = (window, limit) => {
+      const followed = following.find(window.collection, window.selection)!;
+      return new RelayedWindow(window, limit, following.boundOf(followed));
+    };
+    const select: Source['select'] = (sql, parameters) => confirmed.driver.all(sql, parameters);
+    const source: Source = { position: () => standing.kept!.position, boundOf: () => null, select };
+    const probe = core.driver.all;
+    this.#feed = createFeed({ core: confirmed, reader, queue, source, onError, probe, openWindow });
+    this.#forwarding = new Forwarding(
+      (request) => sender.requestInTurn(request),
+      (forwarded) => {
+        this.#letGo(forwarded);
+        this.#pending.withdraw(forwarded.transaction);
+      },
+    );
+    const { reaches, error } = connection.state();
+    this.#linkError = reaches ? null : unreachable(error);
+    if (connection.peer !== null) this.#forwarding.begin();
+    this.#desk = {
+      core,
+      reader,
+      following,
+      heldIds,
+      pins: this.#pins,
+      load: new UploadLoad(() => this.#sessions.size),
+      refusalOf: collections.refusalOf,
+      openFeed: (peer) => this.#feed.open(peer),
+      isOnline: () => connection.state().online,
+      isLinked: () => this.#linkError === null,
+      linkError: () => this.#linkError,
+      joined: (session) => this.#pending.join(session),
+      forward: (session, brought) => this.#forward(session, brought),
+      ask: (session, question) => this.#ask(session, question),
+      forget: (session) => this.#forget(session),
+    };
+    for (const pending of replica.outbox.inOrder()) this.wrote(pending);
+  }
+
+  open(peer: Peer): FeedSession {
+    const session = new RelaySession(this.#desk, peer);
+    this.#sessions.add(session);
+    return session;
+  }
+
+  report(): FeedReport {
+    return { ...this.#feed.report(), waitingUploads: this.#forwarding.size };
+  }
+
+  /** Ends all sessions. */
+  end(error: TendrilError): void {
+    for (const session of [...this.#sessions]) session.fail(error);
+  }
+
+  close(): void {
+    for (const session of [...this.#sessions]) session.close();
+  }
+
+  forwarded(transaction: TransactionId) {
+    return this.#forwarding.get(transaction)?.operations ?? null;
+  }
+
+  holds(collection: string, id: EntityId): boolean {
+    return this.#pins.has(rowKey(collection, id));
+  }
+
+  took(taken: TakenStep): void {
+    this.#steps.took(taken);
+  }
+
+  becameWhole(changes: readonly ConfirmedChange[], bounds: readonly Bound[]): void {
+    this.#hasBecomeWhole = true;
+    if (this.#isReplaced) this.#settledUnheard.push(...this.#steps.drop());
+    else this.#steps.becameWhole(this.#position(), changes, bounds);
+  }
+
+  committed(): void {
+    const commits = this.#steps.take();
+    if (commits.length > 0) {
+      const ends = commits.map(({ transaction }) => (transaction === null ? null : this.#begin(transaction)));
+      this.#feed.commit(commits);
+      for (const end of ends) end?.();
+      for (const { transaction } of commits) if (transaction !== null) this.#settled(transaction);
+    }
+    if (!this.#hasBecomeWhole) return;
+    this.#hasBecomeWhole = false;
+    this.#linkError = null;
+    if (this.#isReplaced) this.#beginAnew();
+    for (const session of [...this.#sessions]) {
+      session.checkHeld();
+      session.linked();
+    }
+  }
+
+  concluded(said: Concluded): void {
+    const forwarded = this.#forwarding.conclude(said.transaction, said.attempt);
+    if (forwarded === undefined) return;
+    this.#letGo(forwarded);
+    forwarded.session?.concluded(forwarded);
+    forwarded.session?.say(said);
+    this.#pending.withdraw(said.transaction);
+  }
+
+  wrote({ transaction, operations }: Pending): void {
+    const actor = this.#parts.replica.author;
+    this.#pending.show({ transaction, actor, origin: null, operations: operations.map(({ bytes }) => bytes) });
+  }
+
+  reminted(renewed: readonly Pending[], refused: readonly Pending[]): void {
+    for (const { transaction } of refused) this.#pending.withdraw(transaction);
+    for (const pending of renewed) this.wrote(pending);
+  }
+
+  began(resumes: boolean): void {
+    this.#isReplaced = !resumes;
+    this.#forwarding.begin();
+  }
+
+  lost(reason: TendrilError): void {
+    this.#hasBecomeWhole = false;
+    this.#linkError = reason;
+    this.#forwarding.lost(reason);
+    for (const session of [...this.#sessions]) session.unlinked();
+  }
+
+  #position(): Position {
+    const { session, kept } = this.#parts.replica.standing;
+    return (session ?? kept)!.position;
+  }
+
+  /** The upstream is a relay, too, and has been cut off, or is no longer. */
+  linked(error: TendrilError | null): void {
+    this.#linkError = error;
+    for (const session of [...this.#sessions])
+      if (error === null) session.linked();
+      else session.unlinked();
+  }
+
+  /** The feed tells the transaction's author that it is settled. Returns what ends that. */
+  #begin(transaction: TransactionId): (() => void) | null {
+    const { session = null, operations = [] } = this.#forwarding.get(transaction) ?? {};
+    if (session !== undefined) return null;
+    return this.#feed.uploaded(session.feed, transaction, new Set(operations.map(({ operation }) => operation.id)));
+  }
+
+  #settled(transaction: TransactionId): void {
+    const forwarded = this.#forwarding.conclude(transaction, null);
+    forwarded?.session?.concluded(forwarded);
+    forwarded?.session?.holdsFromNow(forwarded.operations.map(keyOf));
+    this.#pending.withdraw(transaction);
+  }
+
+  /** Positions may be those of another log from now on. */
+  #beginAnew(): void {
+    for (const transaction of this.#settledUnheard.splice(0)) this.#settled(transaction);
+    this.end(replaced());
+  }
+
+  #forward(session: RelaySession, brought: Brought): void {
+    const { transaction, attempt, operations, pieces } = brought;
+    const earlier = this.#forwarding.get(transaction);
+    if (earlier !== undefined) earlier.session?.concluded(earlier);
+    if (earlier?.attempt === attempt) {
+      earlier.session = session;
+      return;
+    }
+    const { heldIds } = this.#parts.replica;
+    for (const { operation } of operations) heldIds.wrote(operation.collection, operation.entity);
+    const actor = operations[0]!.operation.author;
+    this.#pending.show({ transaction, actor, origin: session, operations: pieces });
+    this.#forwarding.upload({ transaction, attempt, operations, pieces, session, isSent: false });
+  }
+
+  #ask(session: RelaySession, { collection, text, parameters }: Question): Promise<Answer> {
+    const { questions, sender, connection } = this.#parts.replica;
+    const { reaches, error } = connection.state();
+    if (!reaches) return Promise.reject(unreachable(error));
+    return new Promise((resolve, reject) => {
+      const inTurn = (request: Request) => sender.requestInTurn(request);
+      this.#forwarding.question(session, {
+        send: () => questions.ask(collection, text, parameters, inTurn).then(resolve, reject),
+        lost: reject,
+      });
+    });
+  }
+
+  /** Its operations are none of the authority's. */
+  #letGo({ operations }: Forwarded<RelaySession>): void {
+    const { heldIds } = this.#parts.replica;
+    for (const { operation } of operations) heldIds.refused(operation.collection, operation.entity);
+  }
+
+  #forget(session: RelaySession): void {
+    this.#sessions.delete(session);
+    for (const forwarded of this.#forwarding.all()) if (forwarded.session === session) session.concluded(forwarded);
+    this.#forwarding.gone(session);
+  }
+}
+
+/** What a follower is told that cannot be served yet: before this node has met its upstream there is no system to name. */
+export function notServing(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem: 'The node that was to be followed has not met its own upstream yet.',
+    remedy: 'Wait until it has: another session is made by itself.',
+  });
+}
+
+function unreachable(cause: unknown): TendrilError {
+  if (cause instanceof TendrilError) return cause;
+  return new TendrilError({
+    code: 'offline',
+    problem: 'The upstream of the node that is followed cannot be reached.',
+    remedy: 'Wait until it is; what is held can be read meanwhile, and what is written waits.',
+    cause,
+  });
+}
+
+function replaced(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem:
+      "The node that is followed could not go on where it stood in its upstream's log: its followers begin anew.",
+    remedy: 'Another session is made by itself.',
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * Verdicts: what the authority says of transactions made here that it did not take, on its way into the outbox and the rows.
+ *
+ * Invariants
+ *   - what is taken back, with what stood on it, goes onto the shelf in the same group; the rest is made anew and offered
+ *     again after the COMMIT;
+ *   - a verdict on an earlier attempt says nothing of the present one.
+ */
+import { TendrilError } from '../../errors.ts';
+import type { TransactionId } from '../../storage/index.ts';
+import type { IncomingParts, SaidOf } from './incoming-parts.ts';
+import { MAX_ATTEMPTS } from './limits.ts';
+import type { Pending } from './outbox.ts';
+import { OverlayStep } from './overlay.ts';
+import { type Reminted, rebase, refuse } from './remint.ts';
+
+export class Verdicts {
+  readonly #parts: IncomingParts;
+  /** After the COMMIT. */
+  readonly #tasks: (() => void)[];
+  readonly #end: (step: OverlayStep) => void;
+
+  /** - `tasks`: they are added to those. - `end`: commits a step. */
+  constructor(parts: IncomingParts, tasks: (() => void)[], end: (step: OverlayStep) => void) {
+    this.#parts = parts;
+    this.#tasks = tasks;
+    this.#end = end;
+  }
+
+  refused({ transaction, attempt, error }: Omit<SaidOf<'refused'>, 'kind'>): void {
+    const { core, outbox, overlay, sender } = this.#parts;
+    const pending = outbox.get(transaction);
+    if (pending?.attempt !== attempt) return;
+    const step = new OverlayStep(overlay);
+    const reminted = refuse(core, outbox, step, pending);
+    this.#tasks.push(() => sender.arrived(transaction));
+    this.#shelve(step, reminted.refused, transaction, error);
+    this.#end(step);
+    this.#uploadAgain(reminted);
+  }
+
+  /** What is pending here changes rows that the authority does not have. */
+  unfounded(step: OverlayStep, pending: readonly Pending[]): void {
+    const { core, outbox } = this.#parts;
+    const reminted = rebase(core, outbox, step, pending);
+    const { transaction } = pending[0]!;
+    this.#shelve(step, reminted.refused, transaction, withoutRow(transaction));
+    this.#uploadAgain(reminted);
+  }
+
+  /** What is taken back goes onto the shelf. */
+  #shelve(step: OverlayStep, refused: readonly Pending[], cause: TransactionId, error: TendrilError): void {
+    const { shelf, heldIds, settlements } = this.#parts;
+    this.#tasks.push(shelf.put(step, refused, cause, error), () => {
+      for (const each of refused) {
+        for (const { operation } of each.operations) heldIds.refused(operation.collection, operation.entity);
+        settlements.refused(each, cause, error);
+      }
+    });
+  }
+
+  rebase({ transaction, attempt, reason, time }: SaidOf<'rebase'>): void {
+    const { core, outbox, overlay, confirming, sender, adjustClock } = this.#parts;
+    const pending = outbox.get(transaction);
+    if (pending?.attempt !== attempt) return;
+    if (pending.rebases >= MAX_ATTEMPTS) {
+      this.refused({ transaction, attempt, error: tooOften(transaction, reason) });
+      return;
+    }
+    if (reason === 'clock-drift') {
+      adjustClock(time);
+      core.mint.reset(confirming.greatest);
+    }
+    const step = new OverlayStep(overlay);
+    const reminted = rebase(core, outbox, step, [pending]);
+    this.#tasks.push(() => sender.arrived(transaction));
+    this.#shelve(step, reminted.refused, transaction, withoutRow(transaction));
+    this.#end(step);
+    this.#uploadAgain(reminted);
+  }
+
+  #uploadAgain({ renewed, refused }: Reminted): void {
+    const { sender } = this.#parts;
+    this.#tasks.push(() => {
+      for (const { transaction } of refused) sender.arrived(transaction);
+      this.#parts.served()?.reminted(renewed, refused);
+      sender.upload(renewed);
+    });
+  }
+}
+
+function withoutRow(transaction: TransactionId): TendrilError {
+  return new TendrilError({
+    code: 'conflict',
+    problem: `Transaction ${transaction} was to be made anew, and a row that it or a later one changes is there no longer.`,
+    remedy: 'Look at what it changes as the upstream has it now, and write it again.',
+    facts: { transaction },
+  });
+}
+
+function tooOften(transaction: TransactionId, reason: SaidOf<'rebase'>['reason']): TendrilError {
+  return new TendrilError({
+    code: 'conflict',
+    problem: `The upstream could not take transaction ${transaction}, made anew ${MAX_ATTEMPTS} times: ${reason}.`,
+    remedy: 'Look at what it changes as the upstream has it now, and write it again.',
+    facts: { transaction, reason, limit: MAX_ATTEMPTS },
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * Whole: all that a session began with has come, and becomes visible in one step.
+ *
+ * Invariants
+ *   - a session that does not resume replaces what was held before: what it did not say goes, but for rows of equal buckets,
+ *     whose positions were those of another log and are forgotten;
+ *   - one that resumes changes what it said, and nothing else; the work is proportional to that, but for a selection that
+ *     the authority answered from nothing, or not at all: then its rows are looked through.
+ */
+import { quoteName } from '../../query/index.ts';
+import type { EntityId, Position, StoredRow } from '../../storage/index.ts';
+import type { CatalogEntry } from '../catalog.ts';
+import type { Commit } from '../change.ts';
+import type { Core } from '../core.ts';
+import { parametersOf } from '../live/plan.ts';
+import { capacityOf } from '../live/window.ts';
+import type { Collections } from './collections.ts';
+import type { Followed } from './followed.ts';
+import type { ConfirmedRow, Following } from './following.ts';
+import type { HeldIds } from './held-ids.ts';
+import { type Outbox, type Pending, partsOf, type RowKey, rowKey } from './outbox.ts';
+import { type Overlay, OverlayStep } from './overlay.ts';
+import type { Served } from './served.ts';
+import type { SessionStage, Stage } from './stages.ts';
+
+export interface WholeParts {
+  readonly core: Core;
+  readonly collections: Collections;
+  readonly overlay: Overlay;
+  readonly outbox: Outbox;
+  readonly following: Following;
+  readonly heldIds: HeldIds;
+  /** Whether there is any view, be it of a collection or of a statement. */
+  readonly isWatched: () => boolean;
+  /** Null while nobody follows this node. */
+  readonly served: () => Served | null;
+  /** What is pending here changes rows that the authority does not have. */
+  readonly unfounded: (step: OverlayStep, pending: readonly Pending[]) => void;
+}
+
+/** Inside a group. Null where nobody sees a difference. */
+export function becomeWhole(parts: WholeParts, session: SessionStage): Commit | null {
+  const { stage, replaces } = session;
+  const { overlay, following, isWatched } = parts;
+  const step = new OverlayStep(overlay);
+  const entering = replaces ? replace(parts, step, session) : amend(parts, step, stage);
+  step.enterAll(stage.rows((entry, id) => !entering(entry, id)));
+  for (const followed of following.all()) if (followed.isHeld) following.show(followed);
+  const windows = () => [...following.all()].filter(({ isWindow }) => isWindow);
+  const boundsOf = () => windows().map((followed) => following.asBound(followed));
+  const commit = step.end(boundsOf, isWatched());
+  parts.served()?.becameWhole(step.confirmedChanges, boundsOf());
+  return commit;
+}
+
+/** Which rows of the stage enter: those that the tables do not have. */
+type Entering = (entry: CatalogEntry, id: EntityId) => boolean;
+
+function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: SessionStage): Entering {
+  const { core, following } = parts;
+  following.takeOrphans();
+  const held = new Map<CatalogEntry, Set<EntityId>>();
+  for (const entry of core.catalog.entries) {
+    const { name } = entry.collection;
+    const ids = new Set<EntityId>();
+    const compares = following.comparesOf(name);
+    for (const id of idsOf(core, entry)) {
+      ids.add(id);
+      const row = stage.get(entry, id);
+      if (row !== null) step.confirm(entry, id, row);
+      else if (!compares || stage.hasLeft(entry, id) || !keepIfEqual(parts, step, entry, id)) step.leave(entry, id);
+    }
+    // Those that are confirmed now are written after this.
+    if (compares) core.driver.run(`UPDATE ${quoteName(`_${name}`)} SET _asOf = 0`);
+    held.set(entry, ids);
+  }
+  const unfounded = new Set([...absent].flatMap((key) => pendingOnLost(parts, step, key)));
+  if (unfounded.size > 0) parts.unfounded(step, [...unfounded]);
+  return (entry, id) => held.get(entry)?.has(id) !== true;
+}
+
+function idsOf({ driver }: Core, { collection: { name } }: CatalogEntry): readonly EntityId[] {
+  return driver.all(`SELECT id FROM ${quoteName(`_${name}`)}`).map(([id]) => id as EntityId);
+}
+
+/** A restored backup may have lost a row: what is pending over it has nothing to stand on. */
+function pendingOnLost({ core, overlay, outbox }: WholeParts, step: OverlayStep, key: RowKey): readonly Pending[] {
+  const { collection, id } = partsOf(key);
+  const entry = core.catalog.named(collection);
+  if (entry === null || overlay.confirmed(collection, id) === null) return [];
+  step.confirm(entry, id, null);
+  return outbox.operationsOf(key).flatMap(({ operation }) => outbox.get(operation.transaction) ?? []);
+}
+
+/** False where the authority has it otherwise, or not at all. */
+function keepIfEqual(
+  { overlay, following }: WholeParts,
+  step: OverlayStep,
+  entry: CatalogEntry,
+  id: EntityId,
+): boolean {
+  const { name } = entry.collection;
+  const row = overlay.confirmed(name, id);
+  if (row === null || !following.keeps(name, row)) return false;
+  if (overlay.hasPending(name, id)) step.confirm(entry, id, { ...row, asOf: 0 as Position });
+  return true;
+}
+
+function amend(parts: WholeParts, step: OverlayStep, stage: Stage): Entering {
+  const { core, overlay, following, collections } = parts;
+  const orphans = following.takeOrphans();
+  const isCovered = createIsCovered(parts, stage);
+  const entering = new Map<CatalogEntry, Set<EntityId>>();
+  for (const [entry, id] of stage.ids()) {
+    const { name } = entry.collection;
+    const isHere = overlay.has(name, id);
+    const row = isHere || orphans.length > 0 ? stage.get(entry, id) : null;
+    const isUnwanted = row !== null && orphans.length > 0 && !isCovered(entry, row);
+    if (isHere) {
+      if (row === null || isUnwanted) step.leave(entry, id);
+      else step.confirm(entry, id, row);
+    } else if (!isUnwanted) {
+      const ids = entering.get(entry);
+      if (ids === undefined) entering.set(entry, new Set([id]));
+      else ids.add(id);
+    }
+  }
+  for (const [entry, id] of stage.left()) step.leave(entry, id);
+  for (const entry of core.catalog.entries) {
+    if (collections.refusalOf(entry.collection.name) === null) continue;
+    for (const id of idsOf(core, entry)) step.leave(entry, id);
+  }
+  for (const orphan of orphans) letGo(parts, step, stage, orphan, Number.POSITIVE_INFINITY);
+  for (const followed of following.all()) {
+    const { isWindow, isHeld, basis, hasRows, state } = followed;
+    const isResumed = isHeld && basis === 'held';
+    if ((!hasRows && state !== 'denied') || (isResumed && !isWindow)) continue;
+    // Of a window that was resumed, those that were pushed out, and have not changed, have not been named.
+    letGo(parts, step, stage, followed, isResumed ? 2 * capacityOf(followed.limit) : Number.POSITIVE_INFINITY);
+  }
+  return (entry, id) => entering.get(entry)?.has(id) === true;
+}
+
+/** The first rows of a selection, as the tables have them, that nothing covers any more. */
+function letGo(parts: WholeParts, step: OverlayStep, stage: Stage, followed: Followed, rows: number): void {
+  const { core, overlay } = parts;
+  const { entry, plan, asked } = followed;
+  const { name } = entry.collection;
+  const isCovered = createIsCovered(parts, stage);
+  const look = (id: EntityId) => {
+    if (stage.has(entry, id)) return;
+    const row = stage.hasLeft(entry, id) ? null : overlay.confirmed(name, id);
+    if (row !== null && !isCovered(entry, row)) step.leave(entry, id);
+  };
+  for (const [id] of core.driver.all(plan.sql, parametersOf(plan, asked.selection, rows))) look(id as EntityId);
+  // They may not match as they are shown.
+  for (const id of overlay.idsPending(name)) look(id);
+}
+
+/** Whether anything that is followed covers a row, as the stage stands over the tables. */
+function createIsCovered({ overlay, following, heldIds }: WholeParts, stage: Stage) {
+  return (entry: CatalogEntry, { values, deleted }: StoredRow): boolean => {
+    const { name } = entry.collection;
+    const confirmed: ConfirmedRow = (collection, id) =>
+      stage.get(entry, id) ?? (stage.hasLeft(entry, id) ? null : overlay.confirmed(collection, id));
+    if (heldIds.isHere(rowKey(name, values[0] as EntityId))) return true;
+    return deleted === null && following.covers(name, values, confirmed);
+  };
+}

@@ -1,0 +1,200 @@
+/** Bounds of what a follower is told and of what is taken from it: at the limit, and one past it. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CatchUp, canResume } from '../../engine/feed/catch-up.ts';
+import { ChangedRows } from '../../engine/feed/changed-rows.ts';
+import {
+  MAX_CATCH_UP_OPERATIONS,
+  MAX_CATCH_UP_TURN,
+  MAX_DEPARTURES,
+  MAX_KEPT_CHANGES,
+  MAX_SILENT_POSITIONS,
+  MAX_WAITING_UPLOADS,
+} from '../../engine/feed/limits.ts';
+import { Silence } from '../../engine/feed/silence.ts';
+import type { Said } from '../../engine/upstream/stream.ts';
+import type { Transaction } from '../../engine/write/transaction.ts';
+import {
+  type Cursor,
+  type EntityId,
+  encodeOperation,
+  idFrom,
+  type OperationId,
+  type Position,
+  type TransactionId,
+} from '../../storage/index.ts';
+import { codeOf } from '../storage/fixtures.ts';
+import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
+import { Thing } from '../support/live-selections.ts';
+
+const THING = 'thing';
+const FIRST = idFrom(THING, 0);
+
+let node: FeedNode;
+
+beforeEach(async () => {
+  node = await openFeedNode([Thing], { chunkRows: 4 });
+});
+
+afterEach(() => {
+  node.feed.close();
+  node.core.driver.close();
+});
+
+function write(callback: (tx: Transaction) => void): Promise<void> {
+  return node.transactor.transact((tx) => callback(tx));
+}
+
+const here = (): Cursor => ({ epoch: node.core.log.epoch(), position: node.source.position() });
+
+describe('a session resumes', () => {
+  test('from the floor of the log on, and not from below it', () => {
+    const floor = 5 as Position;
+    const log = { ...node.core.log, covers: () => true, floor: () => floor, countSince: () => 0 };
+    const cursor = (position: number) => ({ epoch: here().epoch, position: position as Position });
+    expect(canResume({ log }, cursor(5))).toBe(true);
+    expect(canResume({ log }, cursor(4))).toBe(false);
+  });
+
+  test('after MAX_CATCH_UP_OPERATIONS operations, and not after one more; it counts no further', () => {
+    const asked: number[] = [];
+    const after = (count: number) => {
+      const countSince = (_: Position, limit: number) => {
+        asked.push(limit);
+        return Math.min(count, limit);
+      };
+      return { log: { ...node.core.log, countSince } };
+    };
+    const later = (positions: number) => {
+      const position = () => (here().position + positions) as Position;
+      return { log: { ...node.core.log, position, countSince: () => expect.fail('counted') } };
+    };
+    expect(canResume(after(MAX_CATCH_UP_OPERATIONS), here())).toBe(true);
+    expect(canResume(after(MAX_CATCH_UP_OPERATIONS + 1), here())).toBe(false);
+    expect(Math.max(...asked)).toBe(MAX_CATCH_UP_OPERATIONS + 1);
+    expect(canResume(later(MAX_CATCH_UP_OPERATIONS + 1), here())).toBe(false);
+  });
+});
+
+describe('a session', () => {
+  test('rows that leave while a session catches up are remembered up to MAX_DEPARTURES; one more ends it', () => {
+    const { log, rowAt } = node.core;
+    const catchUp = new CatchUp({ log, rowAt, rows: { read: () => null, scan: () => expect.fail() } }, here().position);
+    const idOf = (at: number) => `0${String(at).padStart(25, '0')}` as EntityId;
+    catchUp.begin();
+    for (let at = 0; at < MAX_DEPARTURES; at += 1) catchUp.left(THING, idOf(at));
+    catchUp.left(THING, idOf(0));
+    expect(codeOf(() => catchUp.left(THING, idOf(MAX_DEPARTURES)))).toBe('limit-exceeded');
+    catchUp.end();
+    expect(catchUp.isOver).toBe(true);
+  });
+
+  test('of MAX_KEPT_CHANGES changed rows the images are kept, until they change again; of one more they are read again', () => {
+    const reads = { now: 0, before: 0 };
+    const changed = new ChangedRows({
+      readNow: () => {
+        reads.now += 1;
+        return null;
+      },
+      readBefore: () => {
+        reads.before += 1;
+        return null;
+      },
+    });
+    const ids = Array.from({ length: MAX_KEPT_CHANGES + 1 }, (_, at) => `0${String(at).padStart(25, '0')}` as EntityId);
+    for (const id of [...ids].reverse()) changed.note(id);
+    expect(changed.after(null, ids.length)).toEqual(ids);
+    expect(changed.after(ids[4]!, 2)).toEqual([ids[5], ids[6]]);
+    for (const id of ids) for (const _ of [1, 2]) expect([changed.now(id), changed.before(id)]).toEqual([null, null]);
+    // Of the one that is not kept each look is a read of its own.
+    expect(reads).toEqual({ now: MAX_KEPT_CHANGES + 2, before: MAX_KEPT_CHANGES + 2 });
+    changed.note(ids[0]!);
+    changed.now(ids[0]!);
+    changed.before(ids[0]!);
+    expect(reads).toEqual({ now: MAX_KEPT_CHANGES + 3, before: MAX_KEPT_CHANGES + 2 });
+  });
+
+  test('a log that runs away from a session that catches up ends it', () => {
+    const { rowAt } = node.core;
+    let made = 0;
+    const limit = 2 * MAX_CATCH_UP_OPERATIONS;
+    const log = {
+      ...node.core.log,
+      position: () => (made + 1) as Position,
+      changedSince: (_: Position, most: number) =>
+        Array.from({ length: most }, () => {
+          made += 1;
+          const entity = `0${String(made).padStart(25, '0')}` as EntityId;
+          return { position: made as Position, collection: THING, entity };
+        }),
+    };
+    const catchUp = new CatchUp({ log, rowAt, rows: { read: () => null, scan: () => expect.fail() } }, 0 as Position);
+    catchUp.begin();
+    while (made < limit) expect(catchUp.bring()).toBe(false);
+    expect(made / MAX_CATCH_UP_TURN).toBe(limit / MAX_CATCH_UP_TURN);
+    expect(codeOf(() => catchUp.bring())).toBe('limit-exceeded');
+  });
+
+  test('a session that is told nothing hears after MAX_SILENT_POSITIONS positions that they have passed', () => {
+    const heard: [string, Said][] = [];
+    const silence = new Silence<{ readonly say: (said: Said) => void }>();
+    const session = (name: string) => ({ say: (said: Said) => void heard.push([name, said]) });
+    const [ana, ben, cem] = [session('ana'), session('ben'), session('cem')];
+    for (const each of [ana, ben, cem]) silence.told(each, 0 as Position);
+    silence.told(ana, 7 as Position);
+    silence.forget(cem);
+    silence.end((MAX_SILENT_POSITIONS - 1) as Position);
+    expect(heard).toEqual([]);
+    silence.end(MAX_SILENT_POSITIONS as Position);
+    expect(heard).toEqual([['ben', { kind: 'at', position: MAX_SILENT_POSITIONS }]]);
+    silence.end((MAX_SILENT_POSITIONS + 7) as Position);
+    expect(heard.map(([name]) => name)).toEqual(['ben', 'ana']);
+  });
+
+  test('a node tells silent sessions where it stands, after what the others are told', async () => {
+    await write((tx) => void tx.create(Thing, {}, { id: FIRST }));
+    const [ana, ben] = [node.follow(), node.follow()];
+    ana.hold(THING, FIRST);
+    for (let count = 0; count < MAX_SILENT_POSITIONS; count += 1)
+      await write((tx) => tx.update(Thing, FIRST, { rank: count }));
+    expect(ben.heard).toEqual([{ kind: 'at', position: MAX_SILENT_POSITIONS + 1 }]);
+    expect(ana.said('at')).toEqual([]);
+  });
+
+  test('a session is asked to pause past half of its room for uploads, and goes on at a quarter', async () => {
+    const rooms: number[] = [];
+    const ana = node.follow();
+    const session = node.feed.open({
+      author: 'ana',
+      relays: false,
+      greeting: { node: node.core.node, cursor: null },
+      say: () => undefined,
+      hasMore: () => undefined,
+      hasRoom: () => void rooms.push(node.feed.report().waitingUploads),
+    });
+    const takes = Array.from({ length: MAX_WAITING_UPLOADS / 2 + 1 }, () => {
+      const [id, transaction, entity] = [0, 0, 0].map(() => node.core.mint.next());
+      const operation = encodeOperation({
+        id: id as OperationId,
+        transaction: transaction as TransactionId,
+        collection: THING,
+        entity: entity as EntityId,
+        precursors: [],
+        edits: [{ kind: 'create', property: '' }],
+        author: 'ana',
+        salt: new Uint8Array(8),
+      });
+      return session.take({
+        kind: 'upload',
+        transaction: transaction as TransactionId,
+        attempt: 1,
+        operations: [operation],
+      });
+    });
+    expect(takes.indexOf(false)).toBe(MAX_WAITING_UPLOADS / 2);
+    expect(session.take({ kind: 'release', collection: THING, ids: [] })).toBe(false);
+    await node.queue.drained();
+    expect(rooms).toEqual([MAX_WAITING_UPLOADS / 4]);
+    expect(session.take({ kind: 'release', collection: THING, ids: [] })).toBe(true);
+    ana.session.close();
+  });
+});

@@ -1,0 +1,236 @@
+/** A follower of a durable node that itself follows: one authority settles, the others pass uploads on. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Verdict } from '../../engine/feed/upload.ts';
+import { Forwarding } from '../../engine/logs/forwarding.ts';
+import { MAX_OFFERED, MAX_OFFERED_BYTES } from '../../engine/logs/limits.ts';
+import { Offering } from '../../engine/logs/offering.ts';
+import type { Request } from '../../engine/upstream/stream.ts';
+import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
+import { encodeOperation, type Position } from '../../storage/index.ts';
+import { createAuthor } from '../support/author.ts';
+import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
+import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
+
+const Note = collection('note', { title: text().optional(), stars: integer().default(3) });
+
+const opened: Node[] = [];
+let seeds = 100;
+let authority: Node;
+let middle: Node;
+let edge: Node;
+let clock: TestClock;
+let up: DirectUpstream;
+let down: DirectUpstream;
+
+async function open(options: Partial<NodeOptions> = {}): Promise<Node> {
+  seeds += 1;
+  const ports = { clock: createTestClock(), random: createTestRandom(seeds), scheduler: createTestScheduler() };
+  const node = await Node.open({ collections: [Note], ports, onError: () => undefined, ...options });
+  opened.push(node);
+  return node;
+}
+
+async function turn(count = 1): Promise<void> {
+  for (; count > 0; count -= 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let left = 5_000; left > 0; left -= 1) {
+    if (holds()) return;
+    await turn();
+  }
+  expect.fail('it never came to be');
+}
+
+const settled = { until: 'settled' } as const;
+const outbox = () => edge.report().upstream!.outbox.transactions;
+
+beforeEach(async () => {
+  clock = createTestClock();
+  authority = await open({ ports: { clock, random: createTestRandom(1), scheduler: createTestScheduler() } });
+  up = directUpstream(() => authority);
+  middle = await open({ role: 'durable', upstream: up });
+  await until(() => middle.report().upstream?.state === 'connected');
+  down = directUpstream(() => middle);
+  edge = await open({ upstream: down, author: 'eve' });
+  await until(() => edge.report().upstream?.state === 'connected');
+});
+afterEach(async () => {
+  for (const node of opened.splice(0).reverse()) await node.close();
+});
+
+describe('an upload to a node with an upstream', () => {
+  test('is settled by the authority, stands in both logs under its author, and comes back once', async () => {
+    const id = await edge.transact((tx) => tx.create(Note, { title: 'from the edge' }), settled);
+    for (const node of [authority, middle]) {
+      expect(await node.history(Note, id)).toMatchObject([{ position: 1, author: 'eve' }]);
+      expect(node.report().position).toBe(1);
+    }
+    await edge.transact((tx) => tx.update(Note, id, { stars: 5 }), settled);
+    expect(await middle.get(Note, id)).toMatchObject({ title: 'from the edge', stars: 5 });
+    expect(await edge.get(Note, id)).toMatchObject({ stars: 5 });
+    expect(outbox()).toBe(0);
+  });
+
+  test('waits while the upstream is away, also over sessions of the follower, and is settled once', async () => {
+    up.cut();
+    const id = await edge.transact((tx) => tx.create(Note, { title: 'a' }));
+    await edge.transact((tx) => tx.update(Note, id, { stars: 1 }));
+    await turn(20);
+    expect([middle.report().position, outbox()]).toEqual([0, 2]);
+    down.cut();
+    await edge.reconnect();
+    await turn(20);
+    await middle.reconnect();
+    await until(() => outbox() === 0);
+    expect([authority.report().position, middle.report().position]).toEqual([2, 2]);
+    expect(await edge.get(Note, id)).toMatchObject({ title: 'a', stars: 1 });
+  });
+
+  test('that the authority refuses is refused for its author, and leaves nothing in between', async () => {
+    const Other = collection('other', { name: text() });
+    const both = [Note, Other];
+    const relay = await open({ collections: both, role: 'durable', upstream: directUpstream(() => authority) });
+    await until(() => relay.report().upstream?.state === 'connected');
+    const writer = await open({ collections: both, upstream: directUpstream(() => relay), author: 'wes' });
+    await until(() => writer.report().upstream?.state === 'connected');
+    const refused = writer.transact((tx) => tx.create(Other, { name: 'x' }), settled);
+    await expect(refused).rejects.toMatchObject({ code: 'unknown-collection' });
+    expect([relay.report().position, authority.report().position]).toEqual([0, 0]);
+    expect(relay.report().followers?.waitingUploads).toBe(0);
+  });
+
+  test('whose clock is ahead is made anew by its author, at the clock of the authority', async () => {
+    const ahead = createTestClock();
+    ahead.advance(86_400_000);
+    const ports = { clock: ahead, random: createTestRandom(77), scheduler: createTestScheduler() };
+    const late = await open({ upstream: directUpstream(() => middle), author: 'lea', ports });
+    await until(() => late.report().upstream?.state === 'connected');
+    const id = await late.transact((tx) => tx.create(Note, { title: 'early' }), settled);
+    expect(await authority.history(Note, id)).toHaveLength(1);
+    expect(authority.report().logAheadMs).toBeLessThan(300_001);
+  });
+
+  test('that another author made is refused before it is passed on', async () => {
+    const [operation] = [createAuthor('note').operation({})];
+    const heard: unknown[] = [];
+    const session = middle.follow({
+      author: 'mallory',
+      relays: false,
+      greeting: { node: edge.report().node, cursor: null },
+      say: (said) => void heard.push(said),
+      hasMore: () => undefined,
+      hasRoom: () => undefined,
+    });
+    const { transaction } = operation!;
+    session.take({ kind: 'upload', transaction, attempt: 1, operations: [encodeOperation(operation!)] });
+    expect(heard).toMatchObject([{ kind: 'refused', error: { code: 'policy-denied' } }]);
+    await turn(20);
+    expect(authority.report().position).toBe(0);
+    session.close();
+  });
+});
+
+describe('bounds', () => {
+  const log = {
+    identity: () => null,
+    floor: () => 0 as Position,
+    outcome: () => null,
+    transactionsSince: (after: Position, limit: number) =>
+      Array.from({ length: Math.min(limit, last - after) }, (_, index) => ({
+        position: (after + 1 + index) as Position,
+        transaction: '01JD5Q8R1W00000000000000TX',
+        operations: [new Uint8Array(size)],
+      })),
+  };
+  let size = 1;
+  let last = 5_000;
+  let sent: Request[] = [];
+  const send = (request: Request) => void sent.push(request);
+  const core = { log, scheduler: createTestScheduler() } as never;
+  beforeEach(() => {
+    size = 1;
+    last = 5_000;
+    sent = [];
+  });
+
+  test('1,000 offers are on their way at a time, and the next as each is taken', async () => {
+    const offering = new Offering({ core, position: () => 5_000 as Position, send }, 0 as Position);
+    offering.begin(false);
+    await turn();
+    expect(sent).toHaveLength(MAX_OFFERED);
+    offering.taken(1 as Position, null);
+    await turn();
+    expect([sent.length, offering.offered]).toEqual([MAX_OFFERED + 1, 1]);
+    offering.taken(3 as Position, null);
+    expect(offering.offered).toBe(1);
+  });
+
+  test('2 MiB of offers are on their way at a time', async () => {
+    size = MAX_OFFERED_BYTES / 4;
+    const whole = { ...log, transactionsSince: (after: Position) => log.transactionsSince(after, 1) };
+    const offering = new Offering(
+      { core: { ...(core as object), log: whole } as never, position: () => 5_000 as Position, send },
+      0 as Position,
+    );
+    offering.begin(false);
+    await turn();
+    expect(sent).toHaveLength(4);
+  });
+
+  test('one that is refused stops nothing, and is offered again by the next session', async () => {
+    last = 3;
+    const offering = new Offering({ core, position: () => last as Position, send }, 0 as Position);
+    offering.begin(false);
+    await turn();
+    const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
+    for (const at of [1, 2, 3]) offering.taken(at as Position, at === 2 ? error : null);
+    expect([offering.offered, offering.error]).toEqual([1, error]);
+    sent = [];
+    offering.begin(false);
+    await turn();
+    expect(sent.map((request) => 'position' in request && request.position)).toEqual([2, 3]);
+    expect(offering.error).toBeNull();
+  });
+
+  test('what was under way when a session ended is passed on by the next; what is concluded is not', () => {
+    const somebody = createAuthor('note');
+    const forwarding = new Forwarding({ core, send });
+    const [first, second] = [somebody.operation({}), somebody.operation({})];
+    for (const operation of [first, second]) {
+      const { transaction } = operation;
+      const upload = { kind: 'upload', transaction, attempt: 1, operations: [encodeOperation(operation)] } as const;
+      forwarding.take(upload, null, { begin: () => undefined, end: () => undefined });
+    }
+    forwarding.begin();
+    forwarding.end();
+    const commit = { transaction: first.transaction, position: 1 as Position, changes: [], touched: [] };
+    forwarding.committed([commit]);
+    sent = [];
+    forwarding.begin();
+    expect(sent).toMatchObject([{ transaction: second.transaction }]);
+  });
+
+  test('1,000 uploads are passed on at a time; a refusal of an earlier attempt says nothing of this one', () => {
+    const somebody = createAuthor('note');
+    const forwarding = new Forwarding({ core, send });
+    const verdicts: (Verdict | null)[] = [];
+    const told = { begin: () => undefined, end: (verdict: Verdict | null) => void verdicts.push(verdict) };
+    const uploads = Array.from({ length: MAX_OFFERED + 1 }, () => {
+      const operation = somebody.operation({});
+      const { transaction } = operation;
+      return { kind: 'upload', transaction, attempt: 2, operations: [encodeOperation(operation)] } as const;
+    });
+    for (const upload of uploads) forwarding.take(upload, null, told);
+    expect(sent).toHaveLength(0);
+    forwarding.begin();
+    expect(sent).toEqual(uploads.slice(0, MAX_OFFERED));
+    const { transaction } = uploads[0]!;
+    const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
+    forwarding.refused({ kind: 'refused', transaction, attempt: 1, error });
+    expect([sent.length, verdicts.length]).toEqual([MAX_OFFERED, 0]);
+    forwarding.refused({ kind: 'refused', transaction, attempt: 2, error });
+    expect([sent.length, verdicts]).toEqual([MAX_OFFERED + 1, [{ kind: 'refused', error }]]);
+    expect(forwarding.size).toBe(MAX_OFFERED);
+  });
+});

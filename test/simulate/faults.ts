@@ -1,0 +1,124 @@
+/** Faults: what goes wrong in a simulation, each begun at random and ended by itself, or when all is healed. */
+import type { seeded } from '../../bindings/testing/seeded.ts';
+import type { World } from '../../bindings/testing/world.ts';
+import { AUTHORITY_COLLECTIONS, COLLECTIONS, UPGRADED, UPGRADED_AUTHORITY } from './collections.ts';
+
+type Random = ReturnType<typeof seeded>;
+
+/**
+ * In the order in which a shrinking run leaves them out. Two are no accidents: with `doom` programs write what the authority
+ * refuses, with `relay` the first follower stands between the authority and the others.
+ */
+export const FAULTS = [
+  'slow',
+  'upgrade',
+  'skew',
+  'storage',
+  'follower-storage',
+  'crash-commit',
+  'crash-authority',
+  'crash',
+  'block',
+  'cut',
+  'reset',
+  'doom',
+  'backup',
+  'relay',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+const CODES = ['SQLITE_IOERR', 'SQLITE_FULL'] as const;
+/** Faults that end the node's process leave it down for so long at most. */
+const MAX_DOWN_MS = 3_000;
+const MAX_BLOCK_MS = 90_000;
+/** Ahead of the authority or behind it; past five minutes the authority sends such writes back. */
+const MAX_SKEW_MS = 15 * 60_000;
+
+export interface FaultParts {
+  readonly world: World;
+  readonly random: Random;
+  readonly authority: string;
+  readonly followers: readonly string[];
+  readonly enabled: readonly Fault[];
+  readonly upstreamOf: (follower: string) => string;
+  readonly isPersistent: (name: string) => boolean;
+  /** Does it in so much virtual time, unless all has been healed by then. */
+  readonly later: (ms: number, what: string, task: () => void) => void;
+  /** Opens a node that is down. */
+  readonly restart: (name: string) => void;
+  /** From now on it is opened with other collections. */
+  readonly upgraded: (name: string) => void;
+  /** Puts back what the authority held earlier. */
+  readonly restore: () => void;
+  readonly keepBackup: () => void;
+}
+
+/** Begins one of those enabled. */
+export function strike(parts: FaultParts): void {
+  const { random, enabled } = parts;
+  const fault = random.pick(enabled.filter((each) => each !== 'doom' && each !== 'relay'));
+  if (fault !== undefined) STRIKES[fault](parts);
+}
+
+const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
+  reset: ({ world, random, upstreamOf, followers }) => {
+    const follower = random.pick(followers);
+    world.reset(follower, upstreamOf(follower));
+  },
+  cut: ({ world, random, upstreamOf, followers, later }) => {
+    const follower = random.pick(followers);
+    const upstream = upstreamOf(follower);
+    world.cut(follower, upstream);
+    later(random.between(10, MAX_DOWN_MS), 'heal', () => world.heal(follower, upstream));
+  },
+  block: ({ world, random, upstreamOf, followers, later }) => {
+    const follower = random.pick(followers);
+    const upstream = upstreamOf(follower);
+    if (random.chance(0.7)) world.block(follower, upstream);
+    if (random.chance(0.7)) world.block(upstream, follower);
+    const ms = random.chance(0.3) ? random.between(0, MAX_BLOCK_MS) : random.between(0, MAX_DOWN_MS);
+    later(ms, 'unblock', () => world.heal(follower, upstream));
+  },
+  slow: ({ world, random, upstreamOf, followers, later }) => {
+    const follower = random.pick(followers);
+    const upstream = upstreamOf(follower);
+    world.slow(upstream, follower, random.between(200, 20_000));
+    later(random.between(100, MAX_DOWN_MS * 5), 'speed up', () => world.heal(follower, upstream));
+  },
+  crash: ({ world, random, followers, later, restart }) => {
+    const name = random.pick(followers);
+    world.crash(name, random.chance(0.3));
+    later(random.between(0, MAX_DOWN_MS), `restart ${name}`, () => restart(name));
+  },
+  'crash-authority': ({ world, random, authority, later, restart }) => {
+    world.crash(authority, random.chance(0.3));
+    later(random.between(0, MAX_DOWN_MS), `restart ${authority}`, () => restart(authority));
+  },
+  'crash-commit': ({ world, random, authority, followers, isPersistent }) => {
+    const name = random.pick([authority, ...followers.filter(isPersistent)]);
+    if (world.isUp(name)) world.crashLater(name, random.pick(['before-commit', 'after-commit']), random.chance(0.3));
+  },
+  storage: ({ world, random, authority }) => {
+    world.failStorage(authority, { call: 1 + random.integer(40), code: random.pick(CODES) });
+  },
+  'follower-storage': ({ world, random, followers }) => {
+    world.failStorage(random.pick(followers), { call: 1 + random.integer(40), code: random.pick(CODES) });
+  },
+  skew: ({ world, random, authority, followers }) => {
+    const ms = random.chance(0.3) ? 0 : random.between(-MAX_SKEW_MS, MAX_SKEW_MS);
+    world.skew(random.pick([authority, ...followers, ...followers]), Math.floor(ms));
+  },
+  upgrade: ({ random, authority, followers, upgraded, restart, world }) => {
+    const name = random.pick([authority, ...followers]);
+    upgraded(name);
+    if (world.isUp(name)) restart(name);
+  },
+  backup: ({ random, keepBackup, restore }) => (random.chance(0.5) ? keepBackup() : restore()),
+  doom: () => {},
+  relay: () => {},
+};
+
+export function collectionsOf(isAuthority: boolean, isUpgraded: boolean) {
+  if (isAuthority) return isUpgraded ? UPGRADED_AUTHORITY : AUTHORITY_COLLECTIONS;
+  return isUpgraded ? UPGRADED : COLLECTIONS;
+}

@@ -1,0 +1,184 @@
+/** The world of tendril/testing: the program of docs/testing.md runs as written, and what can go wrong does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type MeshOptions, mesh, Violation, type World } from '../../bindings/testing/index.ts';
+import { boolean, collection, text } from '../../index.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const Todo = collection('todo', { title: text(), done: boolean().default(false) });
+const collections = [Todo];
+type Name = 'server' | 'ana' | 'ben';
+
+let world: World<Name>;
+afterEach(() => world?.close());
+
+async function open(options: Partial<MeshOptions<Name>> = {}): Promise<World<Name>> {
+  const follower = { upstream: 'server', collections } as const;
+  world = await mesh({ seed: 5, nodes: { server: { collections }, ana: follower, ben: follower }, ...options });
+  return world;
+}
+
+function titles(name: Name): readonly string[] {
+  return world.nodes[name].live(Todo, 'ORDER BY title').rows.map(({ title }) => title);
+}
+
+function create(name: Name, title: string): Promise<string> {
+  return world.nodes[name].transact((tx) => tx.create(Todo, { title }));
+}
+
+/** Both follow everything. */
+async function followAll(): Promise<void> {
+  for (const name of ['ana', 'ben'] as const) world.nodes[name].live(Todo, 'ORDER BY title');
+  await world.quiet();
+}
+
+test('the program of docs/testing.md runs as written and prints what it promises', async () => {
+  const [, program = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/testing.md'), 'utf8')) ?? [];
+  const folder = join(ROOT, '.cache');
+  const path = join(folder, `testing-${process.pid}.ts`);
+  mkdirSync(folder, { recursive: true });
+  const imports = program
+    .replace("'tendril'", "'../index.ts'")
+    .replace("'tendril/testing'", "'../bindings/testing/index.ts'");
+  writeFileSync(path, imports);
+  try {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path]);
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (bytes: Buffer) => {
+        printed += bytes;
+      });
+    }
+    await once(child, 'close');
+    expect(printed).toBe('1\n0\n');
+  } finally {
+    rmSync(path);
+  }
+});
+
+describe('time', () => {
+  test('a local write can be awaited, and what needs the network takes virtual time', async () => {
+    await open();
+    await world.quiet();
+    const before = world.now;
+    await create('ana', 'milk');
+    expect(world.now - before).toBeLessThan(1);
+    expect(titles('server')).toEqual([]);
+    await world.quiet();
+    expect(world.now).toBeGreaterThan(before + 1);
+    expect(titles('server')).toEqual(['milk']);
+  });
+
+  test('until gives what the promise gave, and throws what it threw', async () => {
+    await open();
+    expect(await world.until(world.nodes.ana.query(Todo, 'done'))).toEqual([]);
+    await expect(world.until(world.nodes.ana.query(Todo, 'nonsense'))).rejects.toMatchObject({
+      code: 'unknown-property',
+    });
+  });
+
+  test('quiet is given up, and says why, where it does not come', async () => {
+    await open();
+    const quiet = world.quiet(0.001);
+    await expect(quiet).rejects.toThrow(Violation);
+    await expect(quiet).rejects.toThrow(/seed 5/);
+  });
+});
+
+describe('what goes wrong', () => {
+  test('nothing passes a cut, and everything after it is healed', async () => {
+    await open();
+    await followAll();
+    world.cut('ana', 'server');
+    await create('ana', 'milk');
+    await world.run(60_000);
+    expect(world.nodes.ana.report().upstream).toMatchObject({ state: 'offline', outbox: { transactions: 1 } });
+    expect(titles('ben')).toEqual([]);
+    world.heal('ana', 'server');
+    await world.quiet();
+    expect(titles('ben')).toEqual(['milk']);
+    await world.check();
+  });
+
+  test('one way blocked: the write arrives, its outcome does not', async () => {
+    await open();
+    await followAll();
+    world.block('server', 'ana');
+    await create('ana', 'milk');
+    await world.run(1_000);
+    expect(titles('ben')).toEqual(['milk']);
+    expect(world.nodes.ana.report().upstream!.outbox.transactions).toBe(1);
+    world.heal();
+    await world.quiet();
+    expect(world.nodes.ana.report().upstream!.outbox.transactions).toBe(0);
+  });
+
+  test('a node that crashes before its COMMIT has lost the write, one that crashes after it has not', async () => {
+    await open();
+    for (const [at, kept] of [
+      ['before-commit', []],
+      ['after-commit', ['milk']],
+    ] as const) {
+      world.crashLater('server', at);
+      await expect(create('server', 'milk')).rejects.toMatchObject({ code: 'closed' });
+      expect(world.isUp('server')).toBe(false);
+      expect(() => world.nodes.server).toThrow(/restart/i);
+      await world.restart('server');
+      expect(titles('server')).toEqual(kept);
+    }
+  });
+
+  test('a storage failure fails one transaction, and the next succeeds', async () => {
+    await open();
+    world.failStorage('server', { call: 2, code: 'SQLITE_FULL' });
+    await expect(create('server', 'milk')).rejects.toMatchObject({ code: 'storage-failed' });
+    await create('server', 'bread');
+    expect(titles('server')).toEqual(['bread']);
+  });
+
+  test('a backup that is put back is what the log begins from again', async () => {
+    await open();
+    await followAll();
+    await create('ana', 'milk');
+    await world.quiet();
+    const image = world.backup('server');
+    await create('ana', 'bread');
+    await world.quiet();
+    await world.restore('server', image);
+    await world.quiet();
+    expect(titles('server')).toEqual(['milk']);
+    await world.check();
+  });
+
+  test('a skewed clock shows in what is written', async () => {
+    await open();
+    world.skew('server', 86_400_000);
+    const [first, second] = [await create('server', 'milk'), await create('server', 'bread')];
+    expect(first < second).toBe(true);
+    expect(world.nodes.server.now()).toBe(Math.floor(Date.UTC(2024, 0, 2) + world.now));
+  });
+});
+
+test('the check sees a row that is not what the log says', async () => {
+  await open();
+  await followAll();
+  await create('server', 'milk');
+  await world.quiet();
+  await world.check();
+  const image = world.backup('server');
+  const tables = image.tables.map((table) => {
+    const at = table.columns.indexOf('title');
+    if (table.name !== '_todo') return table;
+    return { ...table, rows: table.rows.map((row) => row.map((cell, column) => (column === at ? 'mink' : cell))) };
+  });
+  await world.restore('server', { ...image, tables });
+  await expect(world.check()).rejects.toThrow(/not the fold of its log/);
+});
+
+test('nodes that are no tree below one authority are refused', async () => {
+  const nodes = { server: { collections }, other: { collections } };
+  await expect(mesh({ seed: 1, nodes })).rejects.toMatchObject({ code: 'invalid-option' });
+});

@@ -1,0 +1,272 @@
+/**
+ * Run: one simulation from one seed: a random program over a few nodes while things go wrong, then all is healed and must
+ * come to rest, right everywhere.
+ */
+import { createHash } from 'node:crypto';
+import { type DiskImage, mesh, Violation } from '../../bindings/testing/index.ts';
+import { seeded } from '../../bindings/testing/seeded.ts';
+import type { World } from '../../bindings/testing/world.ts';
+import { Actor } from './actor.ts';
+import { collectionsOf, FAULTS, type Fault, type FaultParts, strike } from './faults.ts';
+import { Ledger } from './ledger.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Events of the safety phase. */
+  readonly steps: number;
+  /** Chosen by the seed where they are not given. */
+  readonly faults?: readonly Fault[];
+  /** Gets each line of the trace. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface Simulated {
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  /** Events until the end, or until the first violation. */
+  readonly steps: number;
+  /** SHA-256 of the trace. */
+  readonly hash: string;
+  readonly violations: readonly string[];
+  readonly writes: number;
+  /** Of the authority's log. */
+  readonly position: number;
+}
+
+/** What may wait for a follower where readers are slow: little, so that some are cut off. */
+const SLOW_QUEUE_BYTES = 32 * 1_024;
+const AUTHORITY = 'server';
+const FOLLOWERS = ['ana', 'ben', 'cy'] as const;
+/** Between two things that programs do: mostly as long as a frame takes. */
+const GAPS_MS = [0.5, 2, 2, 8, 8, 8, 30, 30, 200] as const;
+/** Every now and then nobody does anything for long. */
+const MAX_PAUSE_MS = 100_000;
+/** After healing all must be at rest within it. */
+const MAX_HEALING_MS = 10 * 60_000;
+const MAX_HEALING_STEPS = 200_000;
+
+/** How likely each fault is to be possible in a run. */
+export function faultsOf(seed: number): readonly Fault[] {
+  const random = seeded(seed, 'faults');
+  if (random.chance(0.1)) return [];
+  return FAULTS.filter(() => random.chance(0.4));
+}
+
+export async function simulate(options: SimulationOptions): Promise<Simulated> {
+  const simulation = new Simulation(options);
+  return simulation.run();
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #faults: readonly Fault[];
+  readonly #random: ReturnType<typeof seeded>;
+  readonly #hash = createHash('sha256');
+  readonly #ledger = new Ledger();
+  readonly #violations: string[] = [];
+  readonly #actors = new Map<string, Actor>();
+  readonly #upgraded = new Set<string>();
+  /** Those whose disk outlives a crash. */
+  readonly #persistent = new Set<string>([AUTHORITY]);
+  #backup: DiskImage | null = null;
+  #steps = 0;
+  #isHealing = false;
+  #opening = 0;
+  #world: World | null = null;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#faults = options.faults ?? faultsOf(options.seed);
+    this.#random = seeded(options.seed, 'program');
+  }
+
+  async run(): Promise<Simulated> {
+    await this.#open();
+    const world = this.#world!;
+    try {
+      this.#actLater();
+      while (this.#violations.length === 0 && this.#steps < this.#options.steps) if (!(await world.step())) break;
+      if (this.#violations.length === 0) await this.#heal();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violations.push(...error.violations);
+    } finally {
+      world.close();
+    }
+    const log = await world.log();
+    return {
+      seed: this.#options.seed,
+      faults: this.#faults,
+      steps: this.#steps,
+      hash: this.#hash.digest('hex'),
+      violations: this.#violations,
+      writes: [...this.#ledger.writes].length,
+      position: log.position,
+    };
+  }
+
+  async #open(): Promise<void> {
+    const { seed } = this.#options;
+    const followers = FOLLOWERS.slice(0, 2 + this.#random.integer(2));
+    const follower = (name: string) => {
+      const isPersistent = this.#random.chance(0.75);
+      if (isPersistent) this.#persistent.add(name);
+      const storage = isPersistent ? ('file' as const) : ('memory' as const);
+      return { upstream: this.#upstreamOf(name), collections: collectionsOf(false, false), storage };
+    };
+    const wide = this.#random.chance(0.3);
+    const queueBytes = this.#faults.includes('slow') ? SLOW_QUEUE_BYTES : undefined;
+    this.#world = await mesh<string>({
+      seed,
+      nodes: {
+        [AUTHORITY]: { collections: collectionsOf(true, false), ...(queueBytes === undefined ? {} : { queueBytes }) },
+        ...Object.fromEntries(followers.map((name) => [name, follower(name)])),
+      },
+      latency: wide ? { leastMs: 0.1, mostMs: 150 } : { leastMs: 1, mostMs: 15 },
+      onError: (name, error) => this.#failed(name, error),
+      onCrash: (name) => this.#actors.get(name)?.died(this.#persistent.has(name)),
+      onEvent: ({ dueMs, what }) => this.#happened(`${dueMs.toFixed(3)} ${what}`),
+    });
+    for (const name of [AUTHORITY, ...followers]) this.#addActor(name);
+    for (const actor of this.#actors.values()) actor.begin();
+  }
+
+  #upstreamOf(follower: string): string {
+    const [relay] = FOLLOWERS;
+    return this.#faults.includes('relay') && follower !== relay ? relay : AUTHORITY;
+  }
+
+  #addActor(name: string): void {
+    const isFollower = name !== AUTHORITY;
+    const parts = {
+      ...{ name, isFollower },
+      world: this.#world!,
+      ledger: this.#ledger,
+      random: this.#random,
+      isDooming: this.#faults.includes('doom'),
+      wrong: (violation: string) => this.#violations.push(violation),
+    };
+    this.#actors.set(name, new Actor(parts, collectionsOf(!isFollower, false)));
+  }
+
+  /** After each event. */
+  async #happened(line: string): Promise<void> {
+    this.#steps += 1;
+    this.#hash.update(line).update('\n');
+    this.#options.onLine?.(line);
+    const world = this.#world;
+    // While it is being opened.
+    if (world === null) return;
+    this.#violations.push(...(await world.freshViolations((name) => this.#ledger.touchedBy(name))));
+    this.#ledger.read(await world.log());
+    this.#ledger.turn();
+    this.#violations.push(...this.#ledger.takeViolations());
+    if (
+      this.#faults.includes('slow') &&
+      world.isUp(AUTHORITY) &&
+      world.waitingBytes(AUTHORITY) > 2 * SLOW_QUEUE_BYTES
+    ) {
+      this.#violations.push(`${world.waitingBytes(AUTHORITY)} bytes wait for one follower`);
+    }
+    for (const actor of this.#actors.values()) {
+      actor.checkFolds();
+      actor.checkReport();
+    }
+  }
+
+  #actLater(): void {
+    const random = this.#random;
+    const isPause = random.chance(0.002);
+    this.#world!.after(
+      isPause ? random.between(0, MAX_PAUSE_MS) : random.pick(GAPS_MS) * random.next() * 2,
+      'program',
+      () => {
+        if (this.#isHealing) return;
+        this.#actLater();
+        if (this.#faults.length > 0 && random.chance(0.08)) strike(this.#faultParts());
+        else if (random.chance(0.08)) this.#reconnect();
+        else random.pick([...this.#actors.values()]).act();
+      },
+    );
+  }
+
+  #reconnect(): void {
+    const name = this.#random.pick([...this.#actors.keys()].slice(1));
+    const world = this.#world!;
+    if (!world.isUp(name)) return;
+    const { state } = world.nodes[name]!.report().upstream!;
+    if (state === 'offline' || this.#random.chance(0.1)) world.nodes[name]!.reconnect().catch(() => undefined);
+  }
+
+  #faultParts(): FaultParts {
+    const world = this.#world!;
+    return {
+      world,
+      random: this.#random,
+      authority: AUTHORITY,
+      followers: [...this.#actors.keys()].slice(1),
+      enabled: this.#faults,
+      upstreamOf: (name) => this.#upstreamOf(name),
+      isPersistent: (name) => this.#persistent.has(name),
+      later: (ms, what, task) => world.after(ms, what, () => !this.#isHealing && task()),
+      restart: (name) => void this.#restart(name),
+      upgraded: (name) => this.#upgraded.add(name),
+      restore: () => void this.#restore(),
+      keepBackup: () => {
+        this.#backup = world.backup(AUTHORITY);
+      },
+    };
+  }
+
+  async #restart(name: string): Promise<void> {
+    const actor = this.#actors.get(name)!;
+    const collections = collectionsOf(name === AUTHORITY, this.#upgraded.has(name));
+    actor.collections = collections;
+    this.#opening += 1;
+    try {
+      await this.#world!.restart(name, collections);
+      actor.begin();
+    } catch (error) {
+      this.#failed(name, error);
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  async #restore(): Promise<void> {
+    const image = this.#backup;
+    if (image === null || this.#opening > 0) return;
+    const world = this.#world!;
+    this.#opening += 1;
+    try {
+      // Its schema may be another since: it is opened as it would be now.
+      await world.restore(AUTHORITY, image);
+      this.#ledger.restored(await world.log());
+      this.#actors.get(AUTHORITY)!.begin();
+    } catch (error) {
+      this.#failed(AUTHORITY, error);
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  #failed(name: string, error: unknown): void {
+    // Failures that are simulated are told as such; an assertion that fails is one of ours.
+    if (error instanceof Error && !('code' in error)) this.#violations.push(`${name}: ${error.stack ?? error.message}`);
+  }
+
+  /** Nothing goes wrong any more: all must come to rest, and be right. */
+  async #heal(): Promise<void> {
+    const world = this.#world!;
+    this.#isHealing = true;
+    world.heal();
+    for (const name of this.#actors.keys()) {
+      world.skew(name, 0);
+      if (!world.isUp(name)) await this.#restart(name);
+    }
+    await world.quiet(MAX_HEALING_MS);
+    await world.check();
+    this.#violations.push(...this.#ledger.end());
+    if (this.#steps > this.#options.steps + MAX_HEALING_STEPS) this.#violations.push('it took too many events to heal');
+  }
+}
