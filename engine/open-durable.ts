@@ -27,7 +27,7 @@ export interface DurableParts extends Parts {
 
 export async function openDurable(options: NodeOptions): Promise<DurableParts> {
   const { upstream, onError = console.error } = options;
-  return openStorage(options, (base) => {
+  const { started, ...parts } = await openStorage(options, (base) => {
     let system: SystemId = base.system;
     const core: Core = {
       ...base,
@@ -65,7 +65,18 @@ export async function openDurable(options: NodeOptions): Promise<DurableParts> {
     });
     const places = () => [...feed.places(), ...(follower === null ? [] : [follower.place()])];
     const compact = createCompactor({ core, queue, places });
-    follower?.start();
-    return { ...parts, role: 'durable', answers: localAnswers(parts), ingester, feed, follower, compact };
+    const started = follower?.start();
+    return {
+      ...parts,
+      role: 'durable' as const,
+      answers: localAnswers(parts),
+      ingester,
+      feed,
+      follower,
+      compact,
+      started,
+    };
   });
+  await started;
+  return parts;
 }

@@ -11,11 +11,16 @@ export function isWindow({ text }: Watched): boolean {
   return LIMIT.test(text);
 }
 
-/** - `from`: where the rows stand: a table, or a subquery. */
-export function sqlOf({ collection, text }: Watched, from: (collection: Collection) => string): string {
+/** - `from`: where the rows stand: a table, or a subquery. - `isWhole`: without its LIMIT, which must be a number then. */
+export function sqlOf(
+  { collection, text }: Watched,
+  from: (collection: Collection) => string,
+  isWhole = false,
+): string {
   if (collection === null) return text;
-  const limit = LIMIT.exec(text)?.[0] ?? '';
-  const rest = text.slice(0, text.length - limit.length).trim();
+  const found = LIMIT.exec(text)?.[0] ?? '';
+  const limit = isWhole ? '' : found;
+  const rest = text.slice(0, text.length - found.length).trim();
   const isOrdered = /\bORDER\s+BY\b/i.test(rest);
   const where = rest === '' || /^ORDER\s+BY\b/i.test(rest) ? `1 ${rest}` : rest;
   return `SELECT * FROM ${from(collection)} WHERE ${where}${isOrdered ? ', id' : ' ORDER BY id'}${limit}`;

@@ -119,7 +119,9 @@ export class Oracle {
     if (isPending && touched === undefined) return [];
     const letBe = isPending ? touched! : NONE;
     // What a statement makes of rows cannot be told apart by rows.
-    const complete = watched.filter(({ live, collection }) => live.status === 'complete' && !(isPending && !collection));
+    const complete = watched.filter(
+      ({ live, collection }) => live.status === 'complete' && !(isPending && !collection),
+    );
     if (complete.length === 0) return [];
     const reference = await this.#referenceOf(node);
     const begin = reference.position;
@@ -133,14 +135,18 @@ export class Oracle {
     return [`no position from ${begin} to ${this.#log.position} of the authority's log explains it: ${wrong}`];
   }
 
-  /** - `letBe`: ids of rows that are not judged. Where there are such, a window may also have room that nothing fills. */
+  /**
+   * - `letBe`: ids of rows that are not judged. Where there are such, a window may show less than its LIMIT, or rows of what
+   *   is kept beyond it: of those it is asked only whether they match.
+   */
   #firstWrong(reference: Reference, complete: readonly Watched[], letBe: ReadonlySet<string>): string | null {
     for (const each of complete) {
-      const sql = sqlOf(each, ({ name }) => quoted(name));
+      const isPartial = letBe.size > 0 && isWindow(each);
+      const sql = sqlOf(each, ({ name }) => quoted(name), isPartial);
       const isJudged = (row: string) => letBe.size === 0 || !letBe.has(row.slice(ID_FROM, ID_TO));
       const expected = inOrder(each, spellCells(reference.rows(sql, valuesOf(each)))).filter(isJudged);
       const shown = this.#shown(each, () => reference.columns(sql)).filter(isJudged);
-      if (letBe.size > 0 && isWindow(each)) {
+      if (isPartial) {
         if (shown.some((row) => !expected.includes(row))) return `${asText(each)}: ${difference(shown, expected)}`;
       } else if (shown.join() !== expected.join()) return `${asText(each)}: ${difference(shown, expected)}`;
     }

@@ -48,15 +48,24 @@ function follow(watched: Watched, closed: () => void): void {
       close();
     },
   });
+  let asked = 0;
+  let shown = 0;
+  let waiting = 0;
   Object.defineProperty(live, 'reselect', {
     value: async (text: string | Where, parameters?: SqlParameters) => {
+      asked += 1;
+      const turn = asked;
       // Until it is answered nobody can say which of the two it shows.
+      waiting += 1;
       watched.isReady = false;
       try {
         await reselect(text, parameters);
-        Object.assign(watched, selectionOf(text, parameters));
+        // A later one may have been answered first: it stays.
+        if (turn > shown) Object.assign(watched, selectionOf(text, parameters));
+        shown = Math.max(shown, turn);
       } finally {
-        watched.isReady = true;
+        waiting -= 1;
+        watched.isReady = waiting === 0;
       }
     },
   });

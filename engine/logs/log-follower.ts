@@ -68,6 +68,7 @@ export class LogFollower {
   #peer: NodeId | null = null;
   #cancelAsking: () => void = () => {};
   #onMove: (() => void) | null = null;
+  #onStart: () => void = () => {};
 
   constructor(parts: LogFollowerParts) {
     const { core, ingester, queue, upstream, position } = parts;
@@ -94,9 +95,17 @@ export class LogFollower {
     this.#taking = new Taking({ core, ingester, queue, keep, areThere, fail }, kept?.cursor ?? null);
   }
 
-  /** The first attempt. Whoever wants to know how it went looks at the report. */
-  start(): void {
-    this.connection.connect().catch(() => undefined);
+  /**
+   * The first attempt. Resolves when the session has begun, or could not: at once where this node has a system already,
+   * which a fresh one is to join before anything is written in it.
+   */
+  start(): Promise<void> {
+    const isFresh = this.connection.system === null;
+    return new Promise((resolve) => {
+      this.#onStart = resolve;
+      this.connection.connect().catch(() => resolve());
+      if (!isFresh) resolve();
+    });
   }
 
   /** Resolves when the upstream has the transaction too; rejects with why it does not take it. */
@@ -186,6 +195,7 @@ export class LogFollower {
     this.#offering.begin(!resumes);
     this.forwarding.begin();
     this.#askAgainLater();
+    this.#onStart();
   }
 
   #said(messages: readonly Said[]): void {
@@ -233,6 +243,7 @@ export class LogFollower {
     this.#offering.end();
     this.forwarding.end();
     this.#onMove?.();
+    this.#onStart();
   }
 
   #fail(error: unknown): void {

@@ -199,7 +199,7 @@ export class Relay implements Served {
   /** The feed tells the transaction's author that it is settled. Returns what ends that. */
   #begin(transaction: TransactionId): (() => void) | null {
     const { session = null, operations = [] } = this.#forwarding.get(transaction) ?? {};
-    if (session !== undefined) return null;
+    if (session === null) return null;
     return this.#feed.uploaded(session.feed, transaction, new Set(operations.map(({ operation }) => operation.id)));
   }
 

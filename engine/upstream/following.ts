@@ -233,11 +233,20 @@ export class Following {
     return followed;
   }
 
-  /** Whether a complete selection covers this confirmed row. - `confirmed`: where the edges of windows are looked up. */
-  covers(collection: string, row: RawRow, confirmed?: ConfirmedRow): boolean {
+  /**
+   * Whether a complete selection covers this confirmed row.
+   *
+   * - `confirmed`: where the edges of windows are looked up; `counts`: which selections do.
+   */
+  covers(
+    collection: string,
+    row: RawRow,
+    confirmed?: ConfirmedRow,
+    counts: (followed: Followed) => boolean = () => true,
+  ): boolean {
     for (const followed of this.#bySubscription.values()) {
       if (!followed.isHeld || followed.entry.collection.name !== collection || followed.limit === 0) continue;
-      if (!followed.matches(row)) continue;
+      if (!counts(followed) || !followed.matches(row)) continue;
       const bound = confirmed === undefined ? this.boundOf(followed) : rowOf(confirmed, followed, followed.edge);
       if (bound === null || followed.compare(row, bound) <= 0) return true;
     }

@@ -44,7 +44,8 @@ export class Frame {
     for (const message of messages) {
       this.#take(message);
       const position = positionOf(message);
-      if (position !== null) this.#position = position;
+      // One that is settled again says where it was settled first.
+      if (position !== null && position > this.#position) this.#position = position;
     }
     const { standing, stages, kept } = this.#parts;
     standing.told(this.#position, stages.isWhole);
@@ -127,15 +128,15 @@ export class Frame {
 
   #chunk(chunk: SaidOf<'chunk'>): void {
     const { subscription, selection, rows, left, last, edge } = chunk;
-    const { following, stages, confirming, standing } = this.#parts;
+    const { following, stages, confirming } = this.#parts;
     const followed = following.bySubscription(subscription);
     if (followed === undefined) return;
     const { entry } = followed;
     const stage = stages.of(followed);
     const step = new OverlayStep(this.#parts.overlay);
     for (const bytes of rows) confirming.enter(step, stage, entry, bytes);
-    // What something else that is followed has said of it in this session holds: it was told as changed there.
-    for (const id of left) if (!standing.isNews(stage.get(entry, id))) stage.leave(entry, id);
+    // What this session has said of it for something else holds.
+    for (const id of left) if (!stage.isTold(entry, id)) stage.leave(entry, id);
     followed.answered(chunk.basis, chunk.differing, throughOf(chunk), { received: rows.length, total: chunk.total });
     if (!last) return;
     following.completed(followed, selection, edge);

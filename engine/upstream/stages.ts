@@ -19,6 +19,8 @@ export class Stage {
   readonly #read: ReadRow;
   /** As they came, until somebody looks at one: a hundred thousand rows take a fifth of the memory so. Null: it left. */
   readonly #rows = new Map<CatalogEntry, Map<EntityId, StoredRow | Uint8Array | null>>();
+  /** What the present session has said; null where it has said all that is here. */
+  #told: Map<CatalogEntry, Set<EntityId>> | null = null;
 
   constructor(read: ReadRow) {
     this.#read = read;
@@ -42,6 +44,26 @@ export class Stage {
 
   set(entry: CatalogEntry, id: EntityId, row: StoredRow | Uint8Array): void {
     this.#put(entry, id, row);
+    if (this.#told === null) return;
+    const told = this.#told.get(entry);
+    if (told === undefined) this.#told.set(entry, new Set([id]));
+    else told.add(id);
+  }
+
+  /** Another session goes on with it: what is here now is of the ones before. */
+  goOn(): void {
+    this.#told = new Map();
+  }
+
+  /** Whether the present session has said this row, and it has not left since. */
+  isTold(entry: CatalogEntry, id: EntityId): boolean {
+    return this.has(entry, id) && (this.#told === null || this.#told.get(entry)?.has(id) === true);
+  }
+
+  /** Of each row of one collection that is of the sessions before. */
+  untold(entry: CatalogEntry): readonly EntityId[] {
+    if (this.#told === null) return [];
+    return [...(this.#rows.get(entry)?.keys() ?? [])].filter((id) => this.has(entry, id) && !this.isTold(entry, id));
   }
 
   leave(entry: CatalogEntry, id: EntityId): void {
@@ -115,12 +137,14 @@ export class Stages {
   /** A session begins. - `outstanding`: what must be whole before anything of it is seen. */
   begin(outstanding: Iterable<unknown>, resumes: boolean): void {
     if (!resumes) this.drop();
-    const { stage, replaces, absent } = this.#session ?? newSession(new Stage(this.#read), !resumes);
+    const before = this.#session;
+    const { stage, replaces, absent } = before ?? newSession(new Stage(this.#read), !resumes);
     const asked = new Set(outstanding);
     // Of what is not asked for, or from its begin, they are of no use.
     for (const [followed, other] of this.#ofSelections) {
       if (asked.has(followed) && followed.had !== null) stage.absorb(other);
     }
+    if (before !== null || this.#ofSelections.size > 0) stage.goOn();
     this.#ofSelections.clear();
     this.#whenWhole = [];
     this.#session = { stage, replaces, absent, outstanding: asked };

@@ -6,7 +6,7 @@
  *   - what is on a stage stands where the session does, unless something that it builds on is still being caught up: then
  *     the stage is of no use to another session.
  */
-import type { Cursor, EpochId, Position, StoredRow } from '../../storage/index.ts';
+import type { Cursor, EpochId, Position } from '../../storage/index.ts';
 import type { Journal } from '../write/journal.ts';
 
 export class Standing {
@@ -35,11 +35,6 @@ export class Standing {
   /** What the next session is told. */
   get resume(): Cursor | null {
     return this.#resume;
-  }
-
-  /** Whether a row was said in this session: it has changed since where the last one ended. */
-  isNews(row: StoredRow | null): boolean {
-    return row !== null && (this.#resume === null || row.asOf > this.#resume.position);
   }
 
   /** Where the session stands. */

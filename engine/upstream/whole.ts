@@ -4,24 +4,21 @@
  * Invariants
  *   - a session that does not resume replaces what was held before: what it did not say goes, but for rows of equal buckets,
  *     whose positions were those of another log and are forgotten;
- *   - one that resumes changes what it said, and nothing else; the work is proportional to that, but for a selection that
- *     the authority answered from nothing, or not at all: then its rows are looked through.
+ *   - one that resumes changes what it said, and lets go what it did not say and nothing stands for any more (untold.ts).
  */
 import { quoteName } from '../../query/index.ts';
-import type { EntityId, Position, StoredRow } from '../../storage/index.ts';
+import type { EntityId, Position } from '../../storage/index.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
-import { parametersOf } from '../live/plan.ts';
-import { capacityOf } from '../live/window.ts';
 import type { Collections } from './collections.ts';
-import type { Followed } from './followed.ts';
-import type { ConfirmedRow, Following } from './following.ts';
+import type { Following } from './following.ts';
 import type { HeldIds } from './held-ids.ts';
-import { type Outbox, type Pending, partsOf, type RowKey, rowKey } from './outbox.ts';
+import { type Outbox, type Pending, partsOf, type RowKey } from './outbox.ts';
 import { type Overlay, OverlayStep } from './overlay.ts';
 import type { Served } from './served.ts';
 import type { SessionStage, Stage } from './stages.ts';
+import { letGoUntold } from './untold.ts';
 
 export interface WholeParts {
   readonly core: Core;
@@ -42,6 +39,7 @@ export interface WholeParts {
 export function becomeWhole(parts: WholeParts, session: SessionStage): Commit | null {
   const { stage, replaces } = session;
   const { overlay, following, isWatched } = parts;
+  letGoUntold(parts, session);
   const step = new OverlayStep(overlay);
   const entering = replaces ? replace(parts, step, session) : amend(parts, step, stage);
   step.enterAll(stage.rows((entry, id) => !entering(entry, id)));
@@ -58,7 +56,6 @@ type Entering = (entry: CatalogEntry, id: EntityId) => boolean;
 
 function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: SessionStage): Entering {
   const { core, following } = parts;
-  following.takeOrphans();
   const held = new Map<CatalogEntry, Set<EntityId>>();
   for (const entry of core.catalog.entries) {
     const { name } = entry.collection;
@@ -107,63 +104,24 @@ function keepIfEqual(
 }
 
 function amend(parts: WholeParts, step: OverlayStep, stage: Stage): Entering {
-  const { core, overlay, following, collections } = parts;
-  const orphans = following.takeOrphans();
-  const isCovered = createIsCovered(parts, stage);
+  const { core, overlay, collections } = parts;
   const entering = new Map<CatalogEntry, Set<EntityId>>();
   for (const [entry, id] of stage.ids()) {
     const { name } = entry.collection;
-    const isHere = overlay.has(name, id);
-    const row = isHere || orphans.length > 0 ? stage.get(entry, id) : null;
-    const isUnwanted = row !== null && orphans.length > 0 && !isCovered(entry, row);
-    if (isHere) {
-      if (row === null || isUnwanted) step.leave(entry, id);
+    if (overlay.has(name, id)) {
+      const row = stage.get(entry, id);
+      if (row === null) step.leave(entry, id);
       else step.confirm(entry, id, row);
-    } else if (!isUnwanted) {
-      const ids = entering.get(entry);
-      if (ids === undefined) entering.set(entry, new Set([id]));
-      else ids.add(id);
+      continue;
     }
+    const ids = entering.get(entry);
+    if (ids === undefined) entering.set(entry, new Set([id]));
+    else ids.add(id);
   }
   for (const [entry, id] of stage.left()) step.leave(entry, id);
   for (const entry of core.catalog.entries) {
     if (collections.refusalOf(entry.collection.name) === null) continue;
     for (const id of idsOf(core, entry)) step.leave(entry, id);
   }
-  for (const orphan of orphans) letGo(parts, step, stage, orphan, Number.POSITIVE_INFINITY);
-  for (const followed of following.all()) {
-    const { isWindow, isHeld, basis, hasRows, state } = followed;
-    const isResumed = isHeld && basis === 'held';
-    if ((!hasRows && state !== 'denied') || (isResumed && !isWindow)) continue;
-    // Of a window that was resumed, those that were pushed out, and have not changed, have not been named.
-    letGo(parts, step, stage, followed, isResumed ? 2 * capacityOf(followed.limit) : Number.POSITIVE_INFINITY);
-  }
   return (entry, id) => entering.get(entry)?.has(id) === true;
-}
-
-/** The first rows of a selection, as the tables have them, that nothing covers any more. */
-function letGo(parts: WholeParts, step: OverlayStep, stage: Stage, followed: Followed, rows: number): void {
-  const { core, overlay } = parts;
-  const { entry, plan, asked } = followed;
-  const { name } = entry.collection;
-  const isCovered = createIsCovered(parts, stage);
-  const look = (id: EntityId) => {
-    if (stage.has(entry, id)) return;
-    const row = stage.hasLeft(entry, id) ? null : overlay.confirmed(name, id);
-    if (row !== null && !isCovered(entry, row)) step.leave(entry, id);
-  };
-  for (const [id] of core.driver.all(plan.sql, parametersOf(plan, asked.selection, rows))) look(id as EntityId);
-  // They may not match as they are shown.
-  for (const id of overlay.idsPending(name)) look(id);
-}
-
-/** Whether anything that is followed covers a row, as the stage stands over the tables. */
-function createIsCovered({ overlay, following, heldIds }: WholeParts, stage: Stage) {
-  return (entry: CatalogEntry, { values, deleted }: StoredRow): boolean => {
-    const { name } = entry.collection;
-    const confirmed: ConfirmedRow = (collection, id) =>
-      stage.get(entry, id) ?? (stage.hasLeft(entry, id) ? null : overlay.confirmed(collection, id));
-    if (heldIds.isHere(rowKey(name, values[0] as EntityId))) return true;
-    return deleted === null && following.covers(name, values, confirmed);
-  };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { ASK_AGAIN_MS } from '../../engine/logs/limits.ts';
-import { collection, integer, Node, type NodeOptions, text } from '../../index.ts';
+import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { encodeOperation } from '../../storage/index.ts';
 import { createAuthor } from '../support/author.ts';
@@ -134,19 +134,28 @@ describe('a durable node with an upstream', () => {
 
   test('that wrote before it met its upstream stays in its own system', async () => {
     const authority = await open();
-    const link = directUpstream(() => authority);
-    const welcomed = {
-      ...link,
-      connect: ((...given) => {
-        void copy.then((node) => create(node, 'early'));
-        return link.connect(...given);
-      }) as DirectUpstream['connect'],
+    const direct = directUpstream(() => authority);
+    let isReachable = false;
+    const connect: DirectUpstream['connect'] = (greeting, receiver, ports) => {
+      if (isReachable) return direct.connect(greeting, receiver, ports);
+      const reason = new TendrilError({ code: 'offline', problem: 'Nobody is there.', remedy: 'Wait.' });
+      setImmediate(() => receiver.ended(reason, false));
+      return { send: () => undefined, close: () => undefined };
     };
-    const copy = open({ role: 'durable', upstream: welcomed });
-    const node = await copy;
+    const node = await open({ role: 'durable', upstream: { name: 'away', connect } });
+    await create(node, 'early');
+    isReachable = true;
+    await node.reconnect();
     await until(() => node.report().upstream?.state === 'offline');
     expect(node.report().upstream?.error).toMatchObject({ code: 'system-mismatch' });
     expect(positionOf(authority)).toBe(0);
+  });
+
+  test('may be written to as soon as it is open', async () => {
+    const world = await pair();
+    const copy = await open({ role: 'durable', upstream: world.link });
+    await copy.transact((tx) => tx.create(Note, { title: 'first' }), { until: 'settled' });
+    expect(positionOf(world.authority)).toBe(1);
   });
 
   test('keeps the system that it joined, its cursor and what it has told, over a restart', async () => {

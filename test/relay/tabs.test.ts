@@ -138,6 +138,15 @@ test('an edit of a row that is not here is not shown, until the row is', async (
   const live = second.node.live(Note);
   await live.ready;
   expect(live.rows).toMatchObject([{ title: 'one', stars: 9 }]);
+  // So it is with rows that come with a session's begin.
+  const third = await world.follow('ana');
+  third.upstream.isReachable = false;
+  third.upstream.cut();
+  const later = third.node.live(Note);
+  third.upstream.isReachable = true;
+  await third.node.reconnect();
+  await world.quiet();
+  expect(later.rows).toMatchObject([{ title: 'one', stars: 9 }]);
   world.up.holdUploads = false;
   await world.quiet();
   expect(live.rows).toMatchObject([{ title: 'one', stars: 9 }]);

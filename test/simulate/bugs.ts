@@ -51,9 +51,9 @@ export const BUGS: readonly PlantedBug[] = [
   {
     name: 'admitted beyond the edge',
     file: 'engine/live/window.ts',
-    find: 'return bound === null ? items : items.filter((item) => compare(item, bound) <= 0);',
-    replace: 'return items;',
-    why: 'a window shows rows of a part that nobody keeps current',
+    find: 'edge === null ? [...came] : came.filter((item) => compare(item, edge) <= 0)',
+    replace: '[...came]',
+    why: 'a window shows a row before others that are not held',
   },
   {
     name: 'pushed out of a window and not told',

@@ -30,6 +30,7 @@ export type Fault = (typeof FAULTS)[number];
 const CODES = ['SQLITE_IOERR', 'SQLITE_FULL'] as const;
 /** Faults that end the node's process leave it down for so long at most. */
 const MAX_DOWN_MS = 3_000;
+const MAX_SLOW_MS = 60_000;
 const MAX_BLOCK_MS = 90_000;
 /** Ahead of the authority or behind it; past five minutes the authority sends such writes back. */
 const MAX_SKEW_MS = 15 * 60_000;
@@ -82,8 +83,8 @@ const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
   slow: ({ world, random, upstreamOf, followers, later }) => {
     const follower = random.pick(followers);
     const upstream = upstreamOf(follower);
-    world.slow(upstream, follower, random.between(200, 20_000));
-    later(random.between(100, MAX_DOWN_MS * 5), 'speed up', () => world.heal(follower, upstream));
+    world.slow(upstream, follower, random.between(20, 2_000));
+    later(random.between(100, MAX_SLOW_MS), 'speed up', () => world.heal(follower, upstream));
   },
   crash: ({ world, random, followers, later, restart }) => {
     const name = random.pick(followers);

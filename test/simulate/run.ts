@@ -35,6 +35,8 @@ export interface Simulated {
 
 /** What may wait for a follower where readers are slow: little, so that some are cut off. */
 const SLOW_QUEUE_BYTES = 32 * 1_024;
+/** No message of a simulation is larger. */
+const MAX_MESSAGE_BYTES = 12 * 1_024;
 const AUTHORITY = 'server';
 const FOLLOWERS = ['ana', 'ben', 'cy'] as const;
 /** Between two things that programs do: mostly as long as a frame takes. */
@@ -164,7 +166,7 @@ class Simulation {
     if (
       this.#faults.includes('slow') &&
       world.isUp(AUTHORITY) &&
-      world.waitingBytes(AUTHORITY) > 2 * SLOW_QUEUE_BYTES
+      world.waitingBytes(AUTHORITY) > SLOW_QUEUE_BYTES + MAX_MESSAGE_BYTES
     ) {
       this.#violations.push(`${world.waitingBytes(AUTHORITY)} bytes wait for one follower`);
     }

@@ -1,25 +1,14 @@
 /** Restart: an ephemeral node with a file goes on where its process ended, however it ended. */
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { LINGER_MS, MAX_OUTBOX_BYTES, MAX_OUTBOX_TRANSACTIONS } from '../../engine/upstream/limits.ts';
-import { Outbox } from '../../engine/upstream/outbox.ts';
+import { LINGER_MS } from '../../engine/upstream/limits.ts';
 import type { Said } from '../../engine/upstream/stream.ts';
-import { Journal } from '../../engine/write/journal.ts';
 import { idFrom, Node } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
-import {
-  type EntityId,
-  type KeptTransaction,
-  type Position,
-  readId,
-  type Storage,
-  type SystemId,
-  type TransactionId,
-} from '../../storage/index.ts';
+import { type Position, readId, type Storage, type SystemId, type TransactionId } from '../../storage/index.ts';
 import { diskStorage } from '../durability/disk-storage.ts';
 import { fileDrivers, makeFolder } from '../support/every-driver.ts';
 import { createForgetfulDisk, type ForgetfulDisk } from '../support/forgetful-disk.ts';
-import { pendingOf } from './pending.ts';
 import {
   attemptsOf,
   createWorld,
@@ -396,25 +385,4 @@ describe('a file', () => {
     await ana.node.close();
     expect(outbox(await openOffline())).toBe(1);
   });
-});
-
-test('a full outbox is full after a restart, too', () => {
-  const kept = (place: number, bytes: number): KeptTransaction => {
-    const transaction = idFrom('tx', place) as string as TransactionId;
-    const operations = [pendingOf(transaction, place, bytes, idFrom('note', place) as EntityId)];
-    return { transaction, place, attempt: 1, rebases: 0, state: 'queued', operations };
-  };
-  const add = (restored: Outbox) =>
-    restored.add(idFrom('one more') as string as TransactionId, [pendingOf(kept(0, 0).transaction, 0, 1)]);
-  const many = Array.from({ length: MAX_OUTBOX_TRANSACTIONS }, (_, at) => kept(at + 1, 1));
-  const full = new Outbox(new Journal());
-  full.restore(many, MAX_OUTBOX_TRANSACTIONS);
-  expect(() => add(full)).toThrow(/wait for the upstream/);
-  const almost = new Outbox(new Journal());
-  almost.restore(many.slice(1), MAX_OUTBOX_TRANSACTIONS);
-  add(almost);
-  expect([almost.size, almost.inOrder().at(-1)!.place]).toEqual([MAX_OUTBOX_TRANSACTIONS, MAX_OUTBOX_TRANSACTIONS + 1]);
-  const large = new Outbox(new Journal());
-  large.restore([kept(1, MAX_OUTBOX_BYTES)], 1);
-  expect(() => add(large)).toThrow(/wait for the upstream/);
 });

@@ -31,7 +31,7 @@ function chunks({ upstream }: Follower) {
 
 async function expectFresh(world: World, lives: readonly (readonly [string, LiveQuery<Note>])[]): Promise<void> {
   for (const [text, live] of lives) {
-    expect(live.status, text).toBe('complete');
+    expect([live.status, String(live.error)], text).toEqual(['complete', 'null']);
     expect(live.rows, text).toEqual(await world.authority.query(Note, text));
   }
 }

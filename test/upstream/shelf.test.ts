@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { collection, idFrom, Node, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
-import type { TransactionId } from '../../storage/index.ts';
+import type { EntityId, TransactionId } from '../../storage/index.ts';
 import { fileDrivers, makeFolder } from '../support/every-driver.ts';
 import { codeOf, createWorld, type Follower, Note, outbox, refusal, refusing, uploaded, type World } from './world.ts';
 
@@ -149,6 +149,14 @@ describe('the shelf is a collection like others', () => {
     expect(() => collection('tendril_refused', { code: text() })).toThrow(/reserved/);
     ana.upstream.cut();
     expect([live.status, live.rows.length]).toEqual(['complete', 1]);
+  });
+
+  test('of which an upstream that speaks of it is not believed', async () => {
+    const [id] = await refuseAll(update(X, { stars: 5 }));
+    ana.upstream.plant({ kind: 'released', collection: 'tendril_refused', ids: [id as EntityId] });
+    await world.quiet();
+    expect(ana.node.report().upstream).toMatchObject({ node: null, error: { code: 'protocol-violation' } });
+    expect(await ana.node.refused.query()).toHaveLength(1);
   });
 
   test('and empty on a durable node, for ever', async () => {

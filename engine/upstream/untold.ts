@@ -1,0 +1,75 @@
+/**
+ * Untold: rows of before of which a session that goes on with them has said nothing.
+ *
+ * Invariant: such a row stands only because something that was asked for, and answered on what was had, speaks for it: it
+ * would have been told otherwise. What was answered from nothing has told all of its rows, what was denied or given up tells
+ * none, and of a snapshot that was interrupted nothing was had beyond where it stopped.
+ *
+ * The work is proportional to the rows of such selections; of a window that was resumed, to the window.
+ */
+import type { EntityId, StoredRow } from '../../storage/index.ts';
+import type { CatalogEntry } from '../catalog.ts';
+import type { Core } from '../core.ts';
+import { parametersOf } from '../live/plan.ts';
+import { capacityOf } from '../live/window.ts';
+import type { Followed } from './followed.ts';
+import type { Following } from './following.ts';
+import type { HeldIds } from './held-ids.ts';
+import { rowKey } from './outbox.ts';
+import type { Overlay } from './overlay.ts';
+import type { SessionStage, Stage } from './stages.ts';
+
+export interface UntoldParts {
+  readonly core: Core;
+  readonly overlay: Overlay;
+  readonly following: Following;
+  readonly heldIds: HeldIds;
+}
+
+/** Those that nothing speaks for leave the stage, and with it the tables. */
+export function letGoUntold(parts: UntoldParts, { stage, replaces }: SessionStage): void {
+  const { following } = parts;
+  const look = (followed: Followed, rows: number) => {
+    const { entry } = followed;
+    const ids = replaces ? stage.untold(entry) : [...stage.untold(entry), ...idsIn(parts, followed, rows)];
+    for (const id of new Set(ids)) lookAt(parts, stage, followed, id);
+  };
+  for (const orphan of following.takeOrphans()) look(orphan, Number.POSITIVE_INFINITY);
+  for (const followed of following.all()) {
+    const { state, basis, had, hasRows, isWindow, limit } = followed;
+    if (state === 'denied') look(followed, Number.POSITIVE_INFINITY);
+    else if (basis === 'nothing' && (had !== null || hasRows)) look(followed, Number.POSITIVE_INFINITY);
+    else if (basis !== 'held' || had?.kind !== 'held') continue;
+    // Those that were pushed out, and have not changed, have not been named.
+    else if (isWindow) look(followed, 2 * capacityOf(limit));
+    else if (had.through !== null) look(followed, 0);
+  }
+}
+
+/** The first rows of a selection as the tables have them, and all that may not match as they are shown. */
+function idsIn({ core, overlay }: UntoldParts, { entry, plan, asked }: Followed, rows: number): readonly EntityId[] {
+  if (rows === 0) return [];
+  const found = core.driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
+  return [...found.map(([id]) => id as EntityId), ...overlay.idsPending(entry.collection.name)];
+}
+
+function lookAt(parts: UntoldParts, stage: Stage, followed: Followed, id: EntityId): void {
+  const { entry } = followed;
+  if (stage.isTold(entry, id) || stage.hasLeft(entry, id)) return;
+  const row = stage.get(entry, id) ?? parts.overlay.confirmed(entry.collection.name, id);
+  // What others hold of the stage is theirs to judge.
+  if (row === null || (stage.has(entry, id) && !followed.matches(row.values))) return;
+  if (!isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
+}
+
+function isSpokenFor({ overlay, following, heldIds }: UntoldParts, stage: Stage, entry: CatalogEntry, row: StoredRow) {
+  const { name } = entry.collection;
+  const id = row.values[0] as EntityId;
+  if (heldIds.isHere(rowKey(name, id))) return true;
+  if (row.deleted !== null) return false;
+  const confirmed = (collection: string, other: EntityId) =>
+    stage.get(entry, other) ?? (stage.hasLeft(entry, other) ? null : overlay.confirmed(collection, other));
+  const speaks = ({ basis, had }: Followed) =>
+    basis === 'held' && had?.kind === 'held' && (had.through === null || id <= had.through);
+  return following.covers(name, row.values, confirmed, speaks);
+}
