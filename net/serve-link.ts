@@ -15,7 +15,7 @@ export interface ServedLink {
 }
 
 /**
- * Serves a durable node to whoever is at the other end of the link that `connector` makes.
+ * Serves a node to whoever is at the other end of the link that `connector` makes.
  *
  * @throws {TendrilError} `invalid-option`
  */
@@ -30,7 +30,7 @@ export function serveLink(authority: Authority, connector: Connector, options: S
 }
 
 /**
- * The upstream of nodes that live in the same process as their authority: each session gets a memory link.
+ * The upstream of nodes that live in the same process as the one they follow: each session gets a memory link.
  *
  * @throws {TendrilError} `invalid-option`
  */

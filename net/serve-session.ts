@@ -18,7 +18,7 @@ import type { Phase } from './session.ts';
 import { denied, offline } from './session-errors.ts';
 import { type SessionGround, SessionRun } from './session-run.ts';
 
-/** A node that can be followed: every durable one. */
+/** A node that can be followed: a durable one, or a relay. */
 export interface Authority {
   readonly role: 'durable' | 'ephemeral';
   readonly follow: (peer: Peer) => FeedSession;

@@ -1,5 +1,5 @@
 /**
- * Server: a durable node for whoever connects over WebSocket, on a port of its own or on an HTTP server there is.
+ * Server: a node for whoever connects over WebSocket, on a port of its own or on an HTTP server there is.
  *
  * Invariants
  *   - it does not start unless it was said who is let in;
@@ -64,7 +64,7 @@ const DEFAULT_HOST = '127.0.0.1';
 const ANY_OR_LOOPBACK = ['127.0.0.1', '::1', '0.0.0.0', '::'];
 
 /**
- * Serves a durable node over WebSocket; resolves when it can be connected to.
+ * Serves a node over WebSocket; resolves when it can be connected to.
  *
  * @throws {TendrilError} `invalid-option`, also for a port that cannot be had.
  */

@@ -83,15 +83,24 @@ test('the server and the client of the README run as written, but for the port, 
   await expect.poll(first.printed, patience).toBe(`${firstPrints}complete 2 null\ncomplete 2 12\n`);
 });
 
-test('the program of docs/replication.md runs as written and prints what the page says', async () => {
-  const page = read('docs/replication.md');
-  const [, program = ''] = /```ts\n(import [\s\S]*?)```/.exec(page) ?? [];
-  const { printed, exited } = start(program);
-  await exited;
-  const [, said = ''] = /It prints (.*)\./.exec(page) ?? [];
-  const lines = [...said.matchAll(/`([^`]+)`/g)].map(([, line]) => `${line}\n`);
-  expect([lines.length, printed()]).toEqual([5, lines.join('')]);
-});
+/** Each with what the page says that it prints. */
+const EXAMPLES = [...read('docs/replication.md').matchAll(/```ts\n(import [\s\S]*?)```\n\nIt prints (.*)\./g)].map(
+  ([, program = '', said = '']) => ({
+    program,
+    lines: [...said.matchAll(/`([^`]+)`/g)].map(([, line]) => `${line}\n`),
+  }),
+);
+
+test.each(EXAMPLES)(
+  'program %# of docs/replication.md runs as written and prints what the page says',
+  async (example) => {
+    const { program, lines } = example;
+    const { printed, exited } = start(program);
+    await exited;
+    expect(lines.length).toBeGreaterThan(2);
+    expect(printed()).toBe(lines.join(''));
+  },
+);
 
 test.each(PAGES)('the links of %s lead to files that are there', (page) => {
   const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = '']) => target);

@@ -24,12 +24,6 @@ export function watch(node: Node): ReadonlySet<Watched> {
     const opened = live(asked, text, parameters);
     const watched = { live: opened, ...askedFor(asked, text, parameters), isReady: false };
     open.add(watched);
-    opened.ready.then(
-      () => {
-        watched.isReady = true;
-      },
-      () => open.delete(watched),
-    );
     follow(watched, () => open.delete(watched));
     return opened;
   };
@@ -51,21 +45,30 @@ function follow(watched: Watched, closed: () => void): void {
   let asked = 0;
   let shown = 0;
   let waiting = 0;
+  let hasAnswer = false;
+  // While another selection is asked for nobody can say which of the two it shows.
+  const settle = () => {
+    watched.isReady = hasAnswer && waiting === 0;
+  };
+  live.ready.then(() => {
+    hasAnswer = true;
+    settle();
+  }, closed);
   Object.defineProperty(live, 'reselect', {
     value: async (text: string | Where, parameters?: SqlParameters) => {
       asked += 1;
       const turn = asked;
-      // Until it is answered nobody can say which of the two it shows.
       waiting += 1;
-      watched.isReady = false;
+      settle();
       try {
         await reselect(text, parameters);
         // A later one may have been answered first: it stays.
         if (turn > shown) Object.assign(watched, selectionOf(text, parameters));
         shown = Math.max(shown, turn);
+        hasAnswer = true;
       } finally {
         waiting -= 1;
-        watched.isReady = waiting === 0;
+        settle();
       }
     },
   });

@@ -11,6 +11,7 @@
 import {
   decodeItems,
   type EntityId,
+  type Item,
   idOfRow,
   type OperationId,
   type Position,
@@ -73,7 +74,7 @@ export class Confirming {
         this.enter(step, stages.session, entry, part.row);
         return;
       case 'items':
-        if (!quarantine.has(part.collection, part.entity)) this.#change(step, entry, part, position);
+        if (!quarantine.has(part.collection, part.entity)) this.#changeBy(step, entry, part, position);
         return;
       case 'leave':
         quarantine.release(part.collection, part.entity);
@@ -142,10 +143,16 @@ export class Confirming {
     return this.#parts.keeps(entry.collection.name, row) ? { ...row, asOf: 0 as Position } : null;
   }
 
-  #change(step: OverlayStep, entry: CatalogEntry, part: ItemsPart, position: Position): void {
+  /** Of a row of which it cannot be read what became nothing is held. */
+  #changeBy(step: OverlayStep, entry: CatalogEntry, part: ItemsPart, position: Position): void {
+    const { quarantine } = this.#parts;
+    const items = quarantine.attempt(part.collection, part.entity, () => decodeItems(part.items));
+    if (items === null) this.#leave(step, entry, part.entity);
+    else this.#change(step, entry, part.entity, (row) => this.#withItems(entry, row, { ...part, items }, position));
+  }
+
+  #change(step: OverlayStep, entry: CatalogEntry, id: EntityId, change: (row: StoredRow) => StoredRow): void {
     const { stages } = this.#parts;
-    const id = part.entity;
-    const change = (row: StoredRow) => this.#withItems(entry, row, part, position);
     const holding = stages.holding(entry, id);
     for (const stage of holding) this.#onStage(stage, entry, id, (row) => (row === null ? null : change(row)));
     const { present } = stages;
@@ -161,10 +168,15 @@ export class Confirming {
     if (held !== null) step.confirm(entry, id, change(held));
   }
 
-  #withItems(entry: CatalogEntry, row: StoredRow, part: ItemsPart, position: Position): StoredRow {
+  #withItems(
+    entry: CatalogEntry,
+    row: StoredRow,
+    part: Omit<ItemsPart, 'items'> & { readonly items: readonly Item[] },
+    position: Position,
+  ): StoredRow {
     if (row.asOf >= position) return row;
     let after = row;
-    for (const { id, edits } of decodeItems(part.items)) {
+    for (const { id, edits } of part.items) {
       this.observe(id);
       const operation = { id, entity: part.entity, precursors: [], edits };
       after = mergeOperation(entry.descriptor, after, operation, position).after;

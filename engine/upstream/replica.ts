@@ -278,6 +278,8 @@ export class Replica {
     this.#assembled!.queue.add({
       run: () => {
         const commit = becomeWhole({ ...this.#incoming(), unfounded: () => undefined }, present);
+        // Nothing is held, and so it stands wherever the session does.
+        if (this.standing.session !== null) this.standing.told(this.standing.session.position, true);
         this.kept.flush(true);
         return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
       },

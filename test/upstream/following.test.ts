@@ -97,7 +97,7 @@ describe('a row', () => {
     const entity = idFrom('note', 'nowhere');
     const position = (chunk.position + 1) as typeof chunk.position;
     const leave = { kind: 'leave', collection: 'note', entity: IDS[10]! } as const;
-    const items = { kind: 'items', collection: 'note', entity, items: new Uint8Array(0), head: [] } as const;
+    const items = { kind: 'items', collection: 'note', entity, items: Uint8Array.of(0), head: [] } as const;
     const step = { kind: 'step', position, edges: [], settled: null } as const;
     ana.upstream.plantFrame(chunk, { ...step, parts: [leave] }, { ...step, parts: [items] });
     await world.quiet();
