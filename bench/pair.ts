@@ -19,7 +19,7 @@ export interface PairedFlight {
   readonly handId: HandId;
 }
 
-/** Creations in one transaction while loading: few, for objects that outlive collections teach V8 to keep their like for long. */
+/** Creations at a time while loading: few, for objects that outlive collections teach V8 to keep their like for long. */
 const BATCH = 1_000;
 
 export async function openPair(flights: readonly NewFlight[]): Promise<Pair> {
@@ -38,12 +38,16 @@ export async function openPair(flights: readonly NewFlight[]): Promise<Pair> {
   };
 }
 
-/** Gives the ids in the order of the flights. */
-export async function createAll(node: Node, flights: readonly NewFlight[]): Promise<string[]> {
+/** Gives the ids in the order of the flights. - `size`: creations in one transaction, a divisor of BATCH. */
+export async function createAll(node: Node, flights: readonly NewFlight[], size = BATCH): Promise<string[]> {
   const ids: string[] = [];
   for (let start = 0; start < flights.length; start += BATCH) {
-    const batch = flights.slice(start, start + BATCH);
-    ids.push(...(await node.transact((tx) => batch.map((flight) => tx.create(Flight, flight)))));
+    const transactions: Promise<string[]>[] = [];
+    for (let at = start; at < Math.min(start + BATCH, flights.length); at += size) {
+      const batch = flights.slice(at, at + size);
+      transactions.push(node.transact((tx) => batch.map((flight) => tx.create(Flight, flight))));
+    }
+    ids.push(...(await Promise.all(transactions)).flat());
   }
   return ids;
 }

@@ -54,6 +54,8 @@ export interface Log {
   /** Forgets in memory what a rollback took from the file: call after any rollback that covered an `append`. */
   readonly rewind: () => void;
   readonly identity: (id: OperationId) => OperationIdentity | null;
+  /** Certainly no operation of it is here; false where one would have to look. Costs nothing. */
+  readonly isNewEntity: (entity: EntityId) => boolean;
   readonly outcome: (transaction: TransactionId) => KnownOutcome | null;
   readonly outcomes: Outcomes;
   /** Inside the driver transaction that makes it so. */

@@ -25,6 +25,7 @@ export interface Place {
 export const MAX_JSON_DEPTH = 1_000;
 
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const FIRST_TIME = Date.parse('0000-01-01T00:00:00.000Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 const SMALLEST_INTEGER = -(2n ** 63n);
@@ -207,10 +208,19 @@ function isWithinYears(date: Date): boolean {
   return time >= FIRST_TIME && time <= LAST_TIME;
 }
 
+/** Told by its digits: making the Date that it is, and spelling that, costs as much as storing it. */
 function isTimestamp(value: string): boolean {
   if (!TIMESTAMP.test(value)) return false;
-  const time = new Date(value);
-  return !Number.isNaN(time.getTime()) && time.toISOString() === value;
+  const year = twoDigits(value, 0) * 100 + twoDigits(value, 2);
+  const [month, day] = [twoDigits(value, 5), twoDigits(value, 8)];
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && isLeap ? 29 : DAYS[month - 1];
+  if (days === undefined || day < 1 || day > days) return false;
+  return twoDigits(value, 11) < 24 && twoDigits(value, 14) < 60 && twoDigits(value, 17) < 60;
+}
+
+function twoDigits(text: string, at: number): number {
+  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
 }
 
 function isJson(value: string): boolean {

@@ -13,6 +13,7 @@ import type { SqliteDriver } from './driver.ts';
 import { createEpochs } from './epoch.ts';
 import { belowFloor, createFloor, type Floor } from './floor.ts';
 import type { Followers } from './followers.ts';
+import { createFrontier, type Frontier } from './frontier.ts';
 import { bytesOfId, type EntityId, type EpochId, type OperationId, type Position, readId } from './ids.ts';
 import type { ChangedEntity, Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
 import { readTransactions } from './log-transactions.ts';
@@ -48,6 +49,7 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
   const epochs = createEpochs(driver, epoch);
   const floor = createFloor(driver);
   const outcomes = createOutcomes(driver);
+  const frontier = createFrontier(driver);
   const names = new Map([...numbers].map(([name, number]) => [number, name]));
   const append = createAppend(driver, numbers);
   let last = readLast(driver);
@@ -66,6 +68,7 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
       driver.run(INSERT_TRANSACTION, [position, bytesOfId(transaction), chain]);
       outcomes.applied(transaction, position);
       followers.flush();
+      frontier.note(entries.map(({ operation }) => operation));
       if (entries.some(({ bytes }) => isSkeleton(bytes))) floor.raise(position);
       last = { position, chain };
       return position;
@@ -85,7 +88,8 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
     outcomes,
     transactionsSince: (position, limit, bytes) => readTransactions(driver, position, limit, bytes),
     verifyChain: () => verifyChain(driver),
-    ...createLookups(driver, names),
+    isNewEntity: frontier.isNewEntity,
+    ...createLookups(driver, names, frontier),
     ...createChanges(driver, names),
     ...createReads(driver, numbers, names, floor),
   };
@@ -114,9 +118,14 @@ function createAppend(driver: SqliteDriver, numbers: CollectionNumbers) {
   };
 }
 
-function createLookups(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'identity' | 'greatestId'> {
+function createLookups(
+  driver: SqliteDriver,
+  names: CollectionNames,
+  frontier: Frontier,
+): Pick<Log, 'identity' | 'greatestId'> {
   return {
     identity: (id) => {
+      if (frontier.isBeyond(id)) return null;
       const found = driver.get(FIND_IDENTITY, [bytesOfId(id)]);
       if (found === undefined) return null;
       const [position, digest, number, entity] = found;

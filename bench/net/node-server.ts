@@ -1,4 +1,7 @@
-/** A program: a durable Node with flights, served. Given: its file or `:memory:`, and how many flights it begins with. */
+/**
+ * A program: a durable Node with flights, served. Given: its file or `:memory:`, how many flights it begins with, and how
+ * many of these are one transaction: 1,000 if it is not said.
+ */
 import { serve } from '../../bindings/server/index.ts';
 import { Node } from '../../index.ts';
 import { COLLECTIONS, Flight, flights, take } from '../flights.ts';
@@ -6,9 +9,9 @@ import { nativeFile } from '../native.ts';
 import { createAll } from '../pair.ts';
 import { offer } from './program.ts';
 
-const [storage, rows] = process.argv.slice(2);
+const [storage, rows, size = '1000'] = process.argv.slice(2);
 const node = await Node.open({ collections: COLLECTIONS, storage: nativeFile(storage!) });
-const ids = await createAll(node, take(flights(), Number(rows)));
+const ids = await createAll(node, take(flights(), Number(rows)), Number(size));
 const server = await serve(node, { port: 0, access: 'open' });
 let changes = 0;
 

@@ -162,7 +162,7 @@ export class Oracle {
     const known = this.#references.get(node.name);
     if (known !== undefined) return known;
     const reference = new Reference(await this.#openSqlite(), node.collections);
-    reference.advance(this.#log, this.#begins.get(node.name) ?? 0);
+    reference.advance(this.#log, Math.min(this.#begins.get(node.name) ?? 0, this.#log.position));
     this.#references.set(node.name, reference);
     return reference;
   }

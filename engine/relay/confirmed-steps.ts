@@ -2,7 +2,8 @@
  * Confirmed steps: what a relay's upstream said, as commits of confirmed rows for the feed, which tells them to followers.
  *
  * Invariants
- *   - a step is one commit, at its own position; what comes while the upstream's session is not whole is one, as that ends;
+ *   - a step is one commit, at its own position; what comes while the upstream's session is not whole is one, as that ends,
+ *     but for what it changes in the tables already: that is told at once, at the position where they stand;
  *   - a transaction of a follower has a commit even if it changes no row here: its author waits for that;
  *   - what a group noted that fails is forgotten with it.
  */
@@ -33,6 +34,8 @@ interface Settled {
 export interface ConfirmedStepsParts {
   readonly journal: Journal;
   readonly confirmed: (collection: string, id: EntityId) => StoredRow | null;
+  /** Where the tables stand. */
+  readonly position: () => Position;
 }
 
 type Operations = Map<RowKey, { readonly known: TouchedOperation[]; isWhole: boolean }>;
@@ -40,8 +43,7 @@ type Operations = Map<RowKey, { readonly known: TouchedOperation[]; isWhole: boo
 export class ConfirmedSteps {
   readonly #parts: ConfirmedStepsParts;
   readonly #noted: Commit[] = [];
-  /** While the session is not whole: rows as the followers know them, and what was settled. */
-  readonly #waitingRows = new Map<RowKey, ConfirmedChange>();
+  /** Settled while the session is not whole. */
   readonly #waiting: Settled[] = [];
   #greatest = 0 as Position;
 
@@ -58,7 +60,8 @@ export class ConfirmedSteps {
       this.#note(position, settled, changes, operationsOf(step.parts, operations), bounds);
       return;
     }
-    for (const change of changes) this.#defer(change);
+    // The tables are ahead of where they stand, by what was settled: whoever hydrates now sees it, and so must the others.
+    if (changes.length > 0) this.#note(this.#parts.position(), null, changes, new Map(), []);
     if (settled === null) return;
     this.#parts.journal.record(() => this.#waiting.pop());
     this.#waiting.push(settled);
@@ -66,15 +69,11 @@ export class ConfirmedSteps {
 
   /** Inside a group. - `position`: at least so far the session has come. */
   becameWhole(position: Position, changes: readonly ConfirmedChange[], bounds: readonly Bound[]): void {
-    for (const change of changes) this.#defer(change);
-    const { settled, waiting } = this.#takeWaiting();
-    const rows = waiting.map(({ collection, id, before }) => {
-      return { collection, id, before, after: this.#parts.confirmed(collection, id) };
-    });
+    const settled = this.#takeWaiting();
     // First, so that their authors hold what they are of; at their own positions, where the authority merged them.
     for (const each of settled) this.#note(each.position, each, [], operationsOf([], each.operations), []);
     const at = position > this.#greatest ? position : this.#greatest;
-    this.#note(at, null, rows, new Map(), bounds);
+    this.#note(at, null, changes, new Map(), bounds);
   }
 
   /** After the COMMIT: what is to be told, in order. */
@@ -84,24 +83,13 @@ export class ConfirmedSteps {
 
   /** Inside a group: in place of `becameWhole`, where nobody is to be told. Returns what was settled meanwhile. */
   drop(): readonly TransactionId[] {
-    return this.#takeWaiting().settled.map(({ transaction }) => transaction);
+    return this.#takeWaiting().map(({ transaction }) => transaction);
   }
 
-  #takeWaiting(): { readonly settled: readonly Settled[]; readonly waiting: readonly ConfirmedChange[] } {
-    const settled = [...this.#waiting];
-    const rows = [...this.#waitingRows];
-    this.#parts.journal.record(() => {
-      this.#waiting.push(...settled);
-      for (const [key, change] of rows) this.#waitingRows.set(key, change);
-    });
-    this.#waiting.length = 0;
-    this.#waitingRows.clear();
-    return { settled, waiting: rows.map(([, change]) => change) };
-  }
-
-  #defer(change: ConfirmedChange): void {
-    const key = rowKey(change.collection, change.id);
-    if (!this.#waitingRows.has(key)) this.#parts.journal.set(this.#waitingRows, key, change);
+  #takeWaiting(): readonly Settled[] {
+    const settled = this.#waiting.splice(0);
+    this.#parts.journal.record(() => this.#waiting.push(...settled));
+    return settled;
   }
 
   #note(

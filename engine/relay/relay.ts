@@ -4,8 +4,8 @@
  * Invariants
  *   - it gives no positions of its own: what it tells its followers stands where its upstream's log stood, in that order, and
  *     is what the upstream has confirmed; only the authority settles;
- *   - each step of the upstream's is told once it is committed here, before anything else learns of it; while a session is not
- *     whole nothing is told, and then all that came of it at once;
+ *   - each change of a confirmed row is told once it is committed here, before anything else learns of it; while a session is
+ *     not whole no position is promised that the tables do not have;
  *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
  */
 import { TendrilError } from '../../errors.ts';
@@ -58,13 +58,14 @@ export class Relay implements Served {
     const { replica, reader, queue, core, onError } = parts;
     const { following, heldIds, connection, collections, sender, standing, journal } = replica;
     const confirmed = confirmedCore(core, replica);
-    this.#steps = new ConfirmedSteps({ journal, confirmed: confirmed.rows.read });
+    const position = () => standing.kept!.position;
+    this.#steps = new ConfirmedSteps({ journal, confirmed: confirmed.rows.read, position });
     const openWindow: OpenWindow = (window, limit) => {
       const followed = following.find(window.collection, window.selection)!;
       return new RelayedWindow(window, limit, following.boundOf(followed));
     };
     const select: Source['select'] = (sql, parameters) => confirmed.driver.all(sql, parameters);
-    const source: Source = { position: () => standing.kept!.position, boundOf: () => null, select };
+    const source: Source = { position, boundOf: () => null, select };
     const probe = core.driver.all;
     this.#feed = createFeed({ core: confirmed, reader, queue, source, onError, probe, openWindow });
     this.#forwarding = new Forwarding(

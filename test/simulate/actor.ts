@@ -13,6 +13,8 @@ type Random = ReturnType<typeof seeded>;
 
 const IDS = Array.from({ length: 40 }, (_, at) => idFrom('thing', at));
 const NOTE_IDS = Array.from({ length: 6 }, (_, at) => idFrom('note', at));
+/** Of one transaction. */
+const MAX_ROWS = 30;
 /** Live queries that a program has open at a time. */
 const MAX_OPEN = 6;
 /** What a read or a write may be answered with, of a node that is sound. */
@@ -123,7 +125,7 @@ export class Actor {
   #write(node: Node): void {
     const { random, ledger, isDooming } = this.#parts;
     const write = ledger.begin(this.name, this.#life);
-    const count = random.chance(0.25) ? 2 + random.integer(3) : 1;
+    const count = random.chance(0.25) ? 2 + random.integer(3) : random.chance(0.03) ? MAX_ROWS : 1;
     const dooms = isDooming && this.isFollower && random.chance(0.12);
     this.#settle(
       write,

@@ -70,13 +70,6 @@ export const BUGS: readonly PlantedBug[] = [
     why: 'a message of a dead session changes the present one',
   },
   {
-    name: 'a frame that waited is taken in another session',
-    file: 'engine/upstream/replica.ts',
-    find: "if (session !== this.connection.session) return { kind: 'done', commits: [], operations: 0, bytes: 0 };",
-    replace: '',
-    why: 'a message of a dead session changes the present one',
-  },
-  {
     name: 'unbounded queue',
     file: 'net/outbound.ts',
     find: 'if (!this.#hasRoom(bytes.length, maxBytes)) return false;',

@@ -49,6 +49,9 @@ export const SELECTIONS: readonly (readonly [text: string, parameters: readonly 
   ["name LIKE 'an%' ORDER BY name LIMIT 3", []],
   ['ORDER BY rank LIMIT 3', []],
   ['ORDER BY weight DESC, kind LIMIT 6', []],
+  // Whoever is written goes to the end: the edge moves on and on.
+  ['ORDER BY mark LIMIT 3', []],
+  ['kind = ? ORDER BY mark LIMIT 2', ['green']],
   ['kind = ? OR rank = 3', ['blue']],
   ['length(name) > 2 ORDER BY rank % 3, name LIMIT 3', []],
 ];

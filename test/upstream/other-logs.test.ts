@@ -1,0 +1,449 @@
+/**
+ * Other logs: what becomes of a client whose server is not the one that it left: restored from a backup, replaced by another
+ * durable node, a copy of its file; or of which the part is gone that the client would need. It ends with what the server
+ * has, and what it had pending is applied once, made anew, or on the shelf. Each with a client that goes on, and with one
+ * whose process ended and that is opened again from its file.
+ */
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { OUTCOME_RETENTION_MS } from '../../engine/compact.ts';
+import { capacityOf } from '../../engine/live/window.ts';
+import { MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
+import type { Welcome } from '../../engine/upstream/stream.ts';
+import { type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
+import { sqliteFile } from '../../storage/drivers/index.ts';
+import { diskStorage } from '../durability/disk-storage.ts';
+import { makeFolder } from '../support/every-driver.ts';
+import { createForgetfulDisk } from '../support/forgetful-disk.ts';
+import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
+import { GatedUpstream, quiet } from './gated-upstream.ts';
+import { COLLECTIONS, Note } from './world.ts';
+
+const ROWS = 300;
+const SELECTION = 'stars BETWEEN 100 AND 199';
+const LIMIT = 3;
+const TEXTS = [SELECTION, 'ORDER BY stars LIMIT 3', 'stars >= 150 ORDER BY stars DESC LIMIT 3'];
+/** Beyond all of them. */
+const HELD = [50, 51, 52];
+const DAY_MS = 24 * 60 * 60_000;
+
+const folder = makeFolder();
+afterAll(folder.remove);
+let files = 0;
+let seeds = 0;
+let clock: TestClock;
+const opened = new Set<Node>();
+beforeEach(() => {
+  clock = createTestClock();
+});
+afterEach(async () => {
+  for (const node of [...opened].reverse()) await close(node);
+});
+
+async function open(options: Partial<NodeOptions>): Promise<Node> {
+  seeds += 1;
+  const ports = { clock, random: createTestRandom(seeds), scheduler: createTestScheduler() };
+  const node = await Node.open({ collections: COLLECTIONS, ports, ...options });
+  opened.add(node);
+  return node;
+}
+
+async function close(node: Node): Promise<void> {
+  opened.delete(node);
+  await node.close();
+}
+
+const newFile = () => join(folder.path, `${++files}.db`);
+const openServer = (path: string, options: Partial<NodeOptions> = {}) =>
+  open({ storage: sqliteFile(path), onError: () => undefined, ...options });
+
+/** A client of one server after the other. */
+class Client {
+  readonly errors: unknown[] = [];
+  #disk = createForgetfulDisk();
+  #server: Node;
+  #welcome: Welcome | null = null;
+  upstream = this.#newUpstream();
+  node!: Node;
+  lives: readonly LiveQuery<RowOf<typeof Note>>[] = [];
+
+  private constructor(server: Node) {
+    this.#server = server;
+  }
+
+  static async of(server: Node): Promise<Client> {
+    const client = new Client(server);
+    await client.#open();
+    return client;
+  }
+
+  async leave(): Promise<void> {
+    this.upstream.cut();
+    this.upstream.isReachable = false;
+    await quiet(this.upstream);
+  }
+
+  /** Another process takes its file over. */
+  async restart(): Promise<void> {
+    await this.leave();
+    this.#disk = createForgetfulDisk(this.#disk.crashImage());
+    this.upstream = this.#newUpstream();
+    this.upstream.isReachable = false;
+    await this.#open();
+  }
+
+  async goTo(server: Node): Promise<void> {
+    this.#server = server;
+    this.upstream.cut();
+    this.upstream.holdSaid = false;
+    this.upstream.isReachable = true;
+    this.upstream.said.length = 0;
+    await this.node.reconnect();
+    await quiet(this.upstream);
+  }
+
+  get report() {
+    return this.node.report().upstream!;
+  }
+
+  /** What it shows and holds is what the server has. */
+  async expectEqual(): Promise<void> {
+    await quiet(this.upstream);
+    for (const [at, live] of this.lives.entries()) {
+      expect([live.status, String(live.error)], TEXTS[at]).toEqual(['complete', 'null']);
+      expect(live.rows, TEXTS[at]).toEqual(await this.#server.query(Note, TEXTS[at]!));
+    }
+    const held = await this.node.query(Note, '', [], { from: 'local' });
+    for (const row of held) expect(row, 'held').toEqual(await this.#server.get(Note, row.id));
+    expect(this.errors).toEqual([]);
+  }
+
+  /** And nothing waits; it stands where the server does, and goes on from there. */
+  async expectSettled(began: 'resumed' | 'anew'): Promise<void> {
+    await this.expectEqual();
+    const { outbox, cursor, ...report } = this.report;
+    expect([report.state, report.began, report.error, report.quarantined]).toEqual(['connected', began, null, []]);
+    expect(outbox.transactions).toBe(0);
+    expect(cursor!.epoch).toBe(this.#welcome!.epoch);
+    expect(cursor!.position).toBeLessThanOrEqual(this.#server.report().position);
+    await this.#expectNews();
+    await this.leave();
+    await this.#server.transact((tx) => tx.create(Note, { title: 'while it was away', stars: 160 }));
+    await this.goTo(this.#server);
+    await this.expectEqual();
+    expect(this.report.began).toBe('resumed');
+  }
+
+  /** Positions that were those of another log keep nothing out. */
+  async #expectNews(): Promise<void> {
+    const held = await this.node.query(Note, '', [], { from: 'local' });
+    await this.#server.transact((tx) => {
+      for (const { id } of held) tx.update(Note, id, { title: `news ${++files}` });
+    });
+    await this.expectEqual();
+  }
+
+  async #open(): Promise<void> {
+    this.node = await open({
+      storage: diskStorage(this.#disk, 'wal'),
+      upstream: this.upstream,
+      onError: (error) => this.errors.push(error),
+    });
+    this.lives = TEXTS.map((text) => this.node.live(Note, text));
+    await quiet(this.upstream);
+  }
+
+  #newUpstream(): GatedUpstream {
+    const upstream = new GatedUpstream(() => this.#server);
+    upstream.welcome = (welcome) => {
+      this.#welcome = welcome;
+      return welcome;
+    };
+    return upstream;
+  }
+}
+
+interface World {
+  readonly path: string;
+  readonly server: Node;
+  /** Of its rows, by their stars. */
+  readonly ids: readonly string[];
+  readonly client: Client;
+}
+
+async function createWorld(): Promise<World> {
+  expect(ROWS / 3).toBeGreaterThan(MIN_COMPARED_ROWS);
+  expect(capacityOf(LIMIT)).toBeLessThan(HELD[0]!);
+  const path = newFile();
+  const server = await openServer(path);
+  const ids = await server.transact((tx) =>
+    Array.from({ length: ROWS }, (_, stars) => tx.create(Note, { title: `${stars}`, stars })),
+  );
+  const client = await Client.of(server);
+  for (const at of HELD) await client.node.get(Note, ids[at]!);
+  await client.expectEqual();
+  return { path, server, ids, client };
+}
+
+/** What a client writes before it meets the other server: rows of a selection, of a window and held ones, and a new one. */
+async function writePending({ client, ids }: World): Promise<readonly string[]> {
+  const { node } = client;
+  const changed = [ids[0]!, ids[110]!, ids[HELD[0]!]!];
+  for (const id of changed) await node.transact((tx) => tx.update(Note, id, { body: 'pending' }));
+  const made = await node.transact((tx) => tx.create(Note, { title: 'made offline', stars: 105 }));
+  await node.transact((tx) => tx.update(Note, made, { body: 'pending' }));
+  return [...changed, made];
+}
+
+/** Its outcome does not come back. */
+async function writeUnheard({ client }: World): Promise<string> {
+  client.upstream.holdSaid = true;
+  const id = await client.node.transact((tx) => tx.create(Note, { body: 'pending', stars: 106 }));
+  await quiet(client.upstream);
+  return id;
+}
+
+async function expectOnce(server: Node, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const written = (await server.history(Note, id)).filter(({ edits }) => JSON.stringify(edits).includes('pending'));
+    expect(written, id).toHaveLength(1);
+    expect(await server.get(Note, id)).toMatchObject({ body: 'pending' });
+  }
+}
+
+async function shelf({ client }: World) {
+  return (await client.node.refused.query('ORDER BY id')).map(({ code, tried }) => [code, tried[0]!.id]);
+}
+
+describe.each(['goes on', 'is opened again from its file'])('a client that %s', (way) => {
+  async function meet(world: World, server: Node): Promise<void> {
+    if (way !== 'goes on') await world.client.restart();
+    await world.client.goTo(server);
+  }
+
+  test('where the server was restored from a backup loses what that lost, and nothing that was pending', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    const backup = newFile();
+    await server.backup(backup);
+    const [inSelection, inWindow, held] = await server.transact((tx) => {
+      tx.update(Note, ids[100]!, { title: 'lost' });
+      tx.update(Note, ids[HELD[1]!]!, { title: 'lost' });
+      tx.update(Note, ids[110]!, { title: 'lost' });
+      tx.delete(Note, ids[101]!);
+      tx.delete(Note, ids[1]!);
+      tx.update(Note, ids[102]!, { stars: 60 });
+      tx.update(Note, ids[60]!, { stars: 102 });
+      return [190, -1, 61].map((stars) => tx.create(Note, { title: 'lost, too', stars }));
+    });
+    expect(await client.node.get(Note, held!)).not.toBeNull();
+    await client.expectEqual();
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const pending = await writePending(world);
+    for (const id of [inSelection!, inWindow!, held!]) {
+      await client.node.transact((tx) => tx.update(Note, id, { body: 'on a lost row' }));
+    }
+    await close(server);
+    const restored = await openServer(backup);
+    await meet(world, restored);
+    await quiet(client.upstream);
+    await expectOnce(restored, [...pending, unheard]);
+    expect(await shelf(world)).toEqual([inSelection, inWindow, held].map((id) => ['conflict', id]));
+    expect(client.upstream.saidOf('chunk').map(({ basis }) => basis)).toContain('buckets');
+    await client.expectSettled('anew');
+  });
+
+  test('where another durable node took over has what that one had, and its writes wait for who settles them', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    const path = newFile();
+    const link = new GatedUpstream(() => server);
+    const other = await openServer(path, { role: 'durable', upstream: link });
+    await quiet(link);
+    link.isReachable = false;
+    link.cut();
+    await server.transact((tx) => {
+      tx.update(Note, ids[110]!, { title: 'it never heard' });
+      tx.delete(Note, ids[111]!);
+      tx.update(Note, ids[HELD[1]!]!, { title: 'it never heard' });
+    });
+    await client.expectEqual();
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const pending = await writePending(world);
+    await close(server);
+    await meet(world, other);
+    expect(client.report).toMatchObject({ began: 'anew', state: 'connected' });
+    expect(client.report.outbox.transactions).toBe(6);
+    const status = client.lives.map(({ status }) => status);
+    expect(status).toEqual(['complete', 'complete', 'complete']);
+    expect(client.lives[0]!.rows.find(({ id }) => id === ids[110])).toMatchObject({ title: '110', body: 'pending' });
+    expect(client.lives[0]!.rows.some(({ id }) => id === ids[111])).toBe(true);
+    await client.leave();
+    await close(other);
+    const authority = await openServer(path, { role: 'durable' });
+    await client.goTo(authority);
+    await quiet(client.upstream);
+    await expectOnce(authority, [...pending, unheard]);
+    expect(await shelf(world)).toEqual([]);
+    await client.expectSettled('resumed');
+  });
+
+  test('where that one finds its own upstream again has its writes settled there, once', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    const link = new GatedUpstream(() => server);
+    const other = await openServer(newFile(), { role: 'durable', upstream: link });
+    await quiet(link);
+    link.isReachable = false;
+    link.cut();
+    await server.transact((tx) => tx.update(Note, ids[110]!, { title: 'it had not heard' }));
+    await client.expectEqual();
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const pending = await writePending(world);
+    await meet(world, other);
+    link.isReachable = true;
+    await other.reconnect();
+    await quiet(link, client.upstream);
+    await quiet(link, client.upstream);
+    expect(await shelf(world)).toEqual([]);
+    await expectOnce(server, [...pending, unheard]);
+    await expectOnce(other, [...pending, unheard]);
+    await quiet(link, client.upstream);
+    expect(client.report.outbox.transactions).toBe(0);
+    await client.expectSettled('anew');
+    await quiet(link, client.upstream);
+    expect(await other.query(Note)).toEqual(await server.query(Note));
+  });
+
+  test('that goes from one copy of a file to the other and back has what the one has that it is at', async () => {
+    const world = await createWorld();
+    const { path, server, ids, client } = world;
+    await client.leave();
+    await close(server);
+    const copy = newFile();
+    copyFileSync(path, copy);
+    const [first, second] = [await openServer(path), await openServer(copy)];
+    await client.goTo(first);
+    expect(client.report.began).toBe('resumed');
+    const own = await client.node.transact((tx) => tx.create(Note, { title: 'at the first', stars: 107 }));
+    await quiet(client.upstream);
+    await first.transact((tx) => {
+      tx.update(Note, ids[110]!, { title: 'at the first' });
+      tx.delete(Note, ids[111]!);
+      tx.update(Note, ids[299]!, { stars: -1 });
+    });
+    await second.transact((tx) => {
+      tx.update(Note, ids[110]!, { title: 'at the second' });
+      tx.delete(Note, ids[2]!);
+      tx.update(Note, ids[HELD[1]!]!, { title: 'at the second' });
+    });
+    await client.expectEqual();
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const pending = await writePending(world);
+    await meet(world, second);
+    await quiet(client.upstream);
+    expect(client.report).toMatchObject({ began: 'anew', outbox: { transactions: 0 } });
+    await expectOnce(second, [...pending, unheard]);
+    expect(await second.get(Note, own)).toBeNull();
+    await client.expectEqual();
+    await client.leave();
+    await client.node.transact((tx) => tx.update(Note, unheard, { title: 'both have it' }));
+    await client.node.transact((tx) => tx.update(Note, pending[3]!, { title: 'the second alone has it' }));
+    await meet(world, first);
+    await quiet(client.upstream);
+    expect(await first.get(Note, unheard)).toMatchObject({ title: 'both have it' });
+    expect(await first.get(Note, own)).toMatchObject({ title: 'at the first' });
+    expect(await shelf(world)).toEqual([['conflict', pending[3]]]);
+    await client.expectSettled('anew');
+  });
+
+  test('whose write one copy took and the other wanted anew finds it on the shelf of the first', async () => {
+    const world = await createWorld();
+    const { path, server, ids, client } = world;
+    await client.leave();
+    await close(server);
+    const copy = newFile();
+    copyFileSync(path, copy);
+    const [first, second] = [await openServer(path), await openServer(copy)];
+    await client.goTo(first);
+    await first.transact((tx) => tx.update(Note, ids[110]!, { title: 'at the first' }));
+    await client.expectEqual();
+    client.upstream.holdSaid = true;
+    await client.node.transact((tx) => tx.update(Note, ids[110]!, { body: 'pending' }));
+    await quiet(client.upstream);
+    await client.leave();
+    client.upstream.alter = (said) => {
+      if (said.kind === 'rebase') client.upstream.holdRequests = true;
+      return said;
+    };
+    await client.goTo(second);
+    expect(client.upstream.saidOf('rebase')).toHaveLength(1);
+    await client.leave();
+    client.upstream.holdRequests = false;
+    await meet(world, first);
+    await quiet(client.upstream);
+    await expectOnce(first, [ids[110]!]);
+    expect(await second.get(Note, ids[110]!)).toMatchObject({ body: null });
+    expect(await shelf(world)).toEqual([['identity-clash', ids[110]]]);
+    await client.expectSettled('anew');
+  });
+
+  test('that was away while its cursor fell below the floor is compared with what is there', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const pending = await writePending(world);
+    await client.node.transact((tx) => tx.update(Note, ids[112]!, { body: 'on a deleted row' }));
+    await server.transact((tx) => {
+      tx.update(Note, ids[110]!, { title: 'meanwhile' });
+      tx.delete(Note, ids[112]!);
+      tx.delete(Note, ids[2]!);
+      tx.delete(Note, ids[HELD[1]!]!);
+      tx.update(Note, ids[113]!, { stars: 70 });
+      tx.update(Note, ids[70]!, { stars: 113 });
+    });
+    const { position } = client.report.cursor!;
+    const { floor } = await server.compact({ keepMs: 0 });
+    expect(floor).toBeGreaterThan(position);
+    await meet(world, server);
+    await quiet(client.upstream);
+    await expectOnce(server, [...pending, unheard]);
+    expect(await server.get(Note, ids[112]!)).toBeNull();
+    expect(await client.node.get(Note, ids[HELD[1]!]!)).toBeNull();
+    expect(await shelf(world)).toEqual([]);
+    expect(client.upstream.saidOf('chunk').map(({ basis }) => basis)).toContain('buckets');
+    await client.expectSettled('anew');
+  });
+
+  test('whose writes are older than the outcomes that are kept finds on the shelf what may have been settled', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    await client.node.transact((tx) => tx.create(Note, { title: 'whose outcome is forgotten' }));
+    await quiet(client.upstream);
+    const unheard = await writeUnheard(world);
+    await client.leave();
+    const [changed, , , made] = await writePending(world);
+    clock.advance(OUTCOME_RETENTION_MS + DAY_MS);
+    expect(await server.compact({ keepMs: 365 * DAY_MS })).toMatchObject({ outcomes: 3 });
+    const late = await client.node.transact((tx) => tx.create(Note, { body: 'pending', stars: 107 }));
+    await meet(world, server);
+    await quiet(client.upstream);
+    expect(await client.node.refused.query('ORDER BY id')).toMatchObject([
+      { code: 'outcome-unknown', builtOn: null, tried: [{ id: changed }] },
+      { code: 'outcome-unknown', builtOn: null, tried: [{ id: ids[110] }] },
+      { code: 'outcome-unknown', builtOn: null, tried: [{ id: ids[HELD[0]!] }] },
+      { code: 'outcome-unknown', builtOn: null, tried: [{ id: made }] },
+      { code: 'outcome-unknown', tried: [{ id: made, values: { body: 'pending' } }] },
+    ]);
+    await expectOnce(server, [unheard, late]);
+    expect(await server.get(Note, ids[110]!)).toMatchObject({ body: null });
+    expect(await client.node.get(Note, ids[110]!)).toMatchObject({ body: null });
+    await client.expectSettled('resumed');
+  });
+});
