@@ -10,6 +10,10 @@ export const MAX_EDITS = 1_000;
 export const MAX_VALUE_BYTES = 512 * 1_024;
 /** Operations of one transaction. */
 export const MAX_TRANSACTION_OPERATIONS = 10_000;
+/** Operations without edits that the authority adds to a transaction, at most, to narrow heads. */
+export const MAX_NARROWING_OPERATIONS = 10_000;
+/** Operations of one transaction as it stands in a log. */
+export const MAX_LOGGED_TRANSACTION_OPERATIONS = MAX_TRANSACTION_OPERATIONS + MAX_NARROWING_OPERATIONS;
 /** Bytes of one transaction's operations. */
 export const MAX_TRANSACTION_BYTES = 8 * 1_024 * 1_024;
 /** UTF-8 bytes of a collection's, a property's or an author's name. */

@@ -65,6 +65,8 @@ export interface Rows {
     after: StoredRow,
     isPending?: boolean,
   ) => void;
+  /** Many that are not there, at less than `write` costs each. Inside a transaction of the driver, too. */
+  readonly writeNew: (collection: string, rows: readonly StoredRow[]) => void;
   /** Takes a row away again: only for undoing a creation inside a savepoint that is rolled back. */
   readonly erase: (collection: string, id: EntityId) => void;
 }

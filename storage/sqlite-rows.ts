@@ -20,7 +20,7 @@ import {
   encodeVersions,
 } from './row-bytes.ts';
 import type { Rows, StoredRow } from './rows.ts';
-import { insertSql, physicalTable, quoted } from './tables.ts';
+import { INSERT_BATCH, insertSql, physicalTable, quoted } from './tables.ts';
 
 /** Different sets of changed columns that a collection keeps a statement for; past it an update names every column. */
 export const MAX_UPDATE_SHAPES = 64;
@@ -34,6 +34,7 @@ const HIDDEN_AS_READ = ['hex(_head)', 'hex(_versions)', '_deleted', '_asOf', '_e
 type TableRows = {
   readonly read: (id: EntityId) => StoredRow | null;
   readonly write: (id: EntityId, before: StoredRow | null, after: StoredRow, isPending?: boolean) => void;
+  readonly writeNew: (rows: readonly StoredRow[]) => void;
   readonly erase: (id: EntityId) => void;
 };
 
@@ -44,6 +45,7 @@ export function createSqliteRows(driver: SqliteDriver, descriptors: ReadonlyMap<
   return {
     read: (collection, id) => tableOf(collection).read(id),
     write: (collection, id, before, after, isPending) => tableOf(collection).write(id, before, after, isPending),
+    writeNew: (collection, added) => tableOf(collection).writeNew(added),
     erase: (collection, id) => tableOf(collection).erase(id),
   };
 }
@@ -60,15 +62,19 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
   const all = [...columns, ...HIDDEN];
   const readSql = `SELECT ${readColumns(descriptor).join(', ')} FROM ${physical} WHERE id = ?`;
   const insertRowSql = insertSql(physical, all, 1);
+  const insertRowsSql = insertSql(physical, all, INSERT_BATCH);
   const insertPendingSql = insertSql(physical, [...all, '_pending'], 1);
   const eraseSql = `DELETE FROM ${physical} WHERE id = ?`;
   const updateSqlOf = createUpdateSql(physical, columns);
   const width = columns.length;
 
+  const cellsOf = (row: StoredRow): SqlValue[] => {
+    const cells: SqlValue[] = row.values.slice();
+    cells.push(encodeIds(row.head), encodeVersions(row.versions), deletedBytes(row), row.asOf, encodeExtra(row.extra));
+    return cells;
+  };
   const insert = (row: StoredRow, isPending: boolean | undefined) => {
-    const parameters: SqlValue[] = row.values.slice();
-    parameters.push(encodeIds(row.head), encodeVersions(row.versions), deletedBytes(row), row.asOf);
-    parameters.push(encodeExtra(row.extra));
+    const parameters = cellsOf(row);
     if (isPending === true) parameters.push(IS_PENDING);
     driver.run(isPending === true ? insertPendingSql : insertRowSql, parameters);
   };
@@ -89,6 +95,12 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
     write: (id, before, after, isPending) => {
       if (before === null) insert(after, isPending);
       else update(id, before, after, isPending);
+    },
+    writeNew: (rows) => {
+      let written = 0;
+      for (; written + INSERT_BATCH <= rows.length; written += INSERT_BATCH)
+        driver.run(insertRowsSql, rows.slice(written, written + INSERT_BATCH).flatMap(cellsOf));
+      for (; written < rows.length; written += 1) insert(rows[written]!, false);
     },
     erase: (id) => {
       driver.run(eraseSql, [id]);

@@ -25,8 +25,9 @@ export function imageOf(sqlite: SqliteDriver): DiskImage {
   const tables = found
     .filter(([type]) => type === 'table')
     .map(([, name]) => {
-      const all = `SELECT * FROM ${quoted(name)}`;
-      return { name, columns: sqlite.columns(all), rows: sqlite.all(all) };
+      // A statement that was prepared before a column was added still names those of before.
+      const columns = sqlite.all('SELECT name FROM pragma_table_info(?)', [name]).map(([column]) => String(column));
+      return { name, columns, rows: sqlite.all(`SELECT ${columns.map(quoted).join(', ')} FROM ${quoted(name)}`) };
     });
   const pragmas = PRAGMAS.map((pragma) => `PRAGMA ${pragma} = ${String(sqlite.get(`PRAGMA ${pragma}`)![0])}`);
   return { schema: found.map(([, , sql]) => sql), tables, pragmas };

@@ -97,7 +97,7 @@ export function judgeUpload(core: Core, { transaction, operations }: Uploaded): 
   if (applied !== null && fresh.length > 0) throw identityClash(fresh[0]!.operation);
   if (fresh.length === 0) return { kind: 'known', position: position! };
   if (position === null && timeOf(transaction) < outcomes.floor()) throw forgotten(transaction, outcomes.floor());
-  if (hasDrifted(core, fresh)) return { kind: 'rebase', reason: 'clock-drift' };
+  if (hasDrifted(core, fresh.at(-1)!.operation.id)) return { kind: 'rebase', reason: 'clock-drift' };
   return hasPrecursors(core, fresh) ? { kind: 'sound', fresh } : { kind: 'rebase', reason: 'missing-precursor' };
 }
 
@@ -114,11 +114,11 @@ function checkOrigin(operation: Operation, transaction: TransactionId, author: s
 }
 
 /** Ahead of this clock, and of what is in the log already: an id that high would push every later one. */
-function hasDrifted({ clock, log }: Core, fresh: readonly Prepared[]): boolean {
-  const greatest = timeOf(fresh.at(-1)!.operation.id);
-  if (greatest <= clock.now() + MAX_DRIFT_MS) return false;
+export function hasDrifted({ clock, log }: Pick<Core, 'clock' | 'log'>, id: OperationId): boolean {
+  const time = timeOf(id);
+  if (time <= clock.now() + MAX_DRIFT_MS) return false;
   const held = log.greatestId();
-  return held === null || greatest > timeOf(held);
+  return held === null || time > timeOf(held);
 }
 
 /** Whether all that the operations were built on is here. @throws {TendrilError} what else is wrong with them. */

@@ -4,13 +4,16 @@
  * Invariants
  *   - each offer is answered once, by `taken`, after the COMMIT that holds it; or its session ends;
  *   - one that is refused is refused whole, and changes nothing;
- *   - who may not speak for others offers its own operations only, and no id further ahead of this clock than an upload's.
+ *   - who may not speak for others offers its own operations only;
+ *   - whoever it is, no id is taken that is further ahead of this clock, and of this log, than an upload's may be: old ones
+ *     are welcome, and so is what was made over the rows of a log that is ahead itself.
  */
 import { TendrilError } from '../../errors.ts';
-import { decodeKept, type Position, type TransactionId, timeOf } from '../../storage/index.ts';
+import { decodeKept, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Peer, Request, Said } from '../upstream/stream.ts';
+import { hasDrifted } from './judge-upload.ts';
 import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
 
 export type OfferRequest = Extract<Request, { readonly kind: 'offer' }>;
@@ -79,12 +82,10 @@ export class Offers {
     const items = pieces.map((piece) => decodeKept(new Uint8Array(piece)));
     const [first] = items;
     if (first === undefined) throw foreign('holds no operation');
-    const latest = core.clock.now() + MAX_DRIFT_MS;
     for (const { operation } of items) {
       if (operation.transaction !== first.operation.transaction) throw foreign('holds operations of several');
-      if (peer.relays) continue;
-      if (operation.author !== peer.author) throw notItsOwn(operation.author, peer.author);
-      if (timeOf(operation.id) > latest) throw drifted(operation.id);
+      if (!peer.relays && operation.author !== peer.author) throw notItsOwn(operation.author, peer.author);
+      if (hasDrifted(core, operation.id)) throw drifted(operation.id);
     }
     return items;
   }

@@ -12,9 +12,11 @@
  */
 import { TendrilError } from '../../errors.ts';
 import {
+  MAX_LOGGED_TRANSACTION_OPERATIONS,
   MAX_TRANSACTION_BYTES,
   MAX_TRANSACTION_OPERATIONS,
   type OperationId,
+  type StoredRow,
   sameBytes,
   type TransactionId,
 } from '../../storage/index.ts';
@@ -99,11 +101,10 @@ class PartWork {
     const all = parked === null ? items : [...parked.items, ...items];
     const isTruncated = truncated || parked?.truncated === true;
     try {
-      const { fresh, duplicates, missing } = judge(this.#core, all);
-      this.#duplicates += duplicates;
-      if (missing.length === 0) {
-        return fresh.length === 0 ? [] : this.#apply({ transaction, items: fresh, bytes: 0, truncated: isTruncated });
-      }
+      const judgement = judge(this.#core, all);
+      const { fresh, missing } = judgement;
+      this.#duplicates += judgement.duplicates;
+      if (missing.length === 0) return fresh.length === 0 ? [] : this.#apply(transaction, judgement, isTruncated);
       this.#park({ transaction, items: fresh, bytes: sizeOf(fresh), truncated: isTruncated }, missing);
       this.#parked.set(transaction, items.length);
     } catch (error) {
@@ -115,12 +116,14 @@ class PartWork {
     return [];
   }
 
-  #park(arrival: Batch, missing: readonly OperationId[]): void {
-    this.#dropped.push(...this.#parking.park(arrival, missing, this.#core.clock.now()));
+  /** Copies: a view would keep all that it came with for as long as it waits. */
+  #park({ items, ...arrival }: Batch, missing: readonly OperationId[]): void {
+    const copies = items.map((item) => ({ ...item, bytes: item.bytes.slice() }));
+    this.#dropped.push(...this.#parking.park({ ...arrival, items: copies }, missing, this.#core.clock.now()));
   }
 
-  #apply({ transaction, items: fresh, truncated }: Batch): TransactionId[] {
-    const commit = applyFresh(this.#core, transaction, fresh);
+  #apply(transaction: TransactionId, { fresh, groups }: Judgement, truncated: boolean): TransactionId[] {
+    const commit = applyFresh(this.#core, transaction, groups);
     if (truncated) this.#core.log.raiseFloor(commit.position);
     this.#commits.push(commit);
     this.#applied += fresh.length;
@@ -132,9 +135,17 @@ class PartWork {
   }
 }
 
+/** The operations of one entity, and its row without them. */
+interface Group {
+  readonly before: StoredRow | null;
+  readonly operations: readonly Prepared[];
+}
+
 interface Judgement {
   /** Not here yet; ascending by id, so that causes come first. */
   readonly fresh: readonly Prepared[];
+  /** The same, entity by entity. */
+  readonly groups: readonly Group[];
   readonly duplicates: number;
   /** Precursors that are neither here nor in the batch, each once. */
   readonly missing: readonly OperationId[];
@@ -154,31 +165,43 @@ function judge(core: Core, items: readonly Prepared[]): Judgement {
     else throw identityClash(operation);
   }
   checkSize([...own.values()]);
+  const fresh = [...own.values()].sort((left, right) => (left.operation.id < right.operation.id ? -1 : 1));
   const missing = new Set<OperationId>();
-  for (const { operation } of own.values()) {
-    for (const precursor of operation.precursors) {
-      const found = own.get(precursor)?.operation ?? core.log.identity(precursor);
-      if (found === null) missing.add(precursor);
-      else checkPrecursor(operation, precursor, found);
+  const groups: Group[] = [];
+  for (const operations of byEntity(fresh)) {
+    const { collection, entity } = operations[0]!.operation;
+    const before = core.log.isNewEntity(entity) ? null : core.rows.read(collection, entity);
+    groups.push({ before, operations });
+    for (const { operation } of operations) {
+      for (const precursor of operation.precursors) {
+        // What stands in the row's head is of this entity.
+        if (before?.head.includes(precursor)) continue;
+        const found = own.get(precursor)?.operation ?? core.log.identity(precursor);
+        if (found === null) missing.add(precursor);
+        else checkPrecursor(operation, precursor, found);
+      }
     }
   }
-  const fresh = [...own.values()].sort((left, right) => (left.operation.id < right.operation.id ? -1 : 1));
-  return { fresh, duplicates, missing: [...missing] };
+  return { fresh, groups, duplicates, missing: [...missing] };
 }
 
-/** Of what is new only: what came before, to be parked or applied, may come again whole. */
+/**
+ * Of what is new only: what came before, to be parked or applied, may come again whole. What has no edits, by which an
+ * authority has narrowed heads, comes on top of what a transaction may have.
+ */
 function checkSize(items: readonly Prepared[]): void {
-  if (items.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(items.length);
-  const bytes = sizeOf(items);
+  const own = items.filter(({ operation }) => operation.edits.length > 0);
+  const isTooMany = items.length > MAX_LOGGED_TRANSACTION_OPERATIONS || own.length > MAX_TRANSACTION_OPERATIONS;
+  if (isTooMany) throw tooManyOperations(items.length);
+  const bytes = sizeOf(own);
   if (bytes > MAX_TRANSACTION_BYTES) throw tooManyBytes(bytes);
 }
 
 /** Entity by entity, each with its operations in the order of their ids. */
-function applyFresh(core: Core, transaction: TransactionId, fresh: readonly Prepared[]): Commit {
+function applyFresh(core: Core, transaction: TransactionId, groups: readonly Group[]): Commit {
   const application = new LoggedApplication(core, transaction);
-  for (const operations of byEntity(fresh)) {
+  for (const { before, operations } of groups) {
     const { collection, entity } = operations[0]!.operation;
-    const before = core.rows.read(collection, entity);
     application.touch(core.catalog.named(collection)!, entity, before, before, operations);
   }
   return application.end()!;

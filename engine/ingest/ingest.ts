@@ -6,6 +6,7 @@
  */
 import { TendrilError } from '../../errors.ts';
 import { decodeKept, type TransactionId } from '../../storage/index.ts';
+import type { Commit } from '../change.ts';
 import type { Core, Prepared } from '../core.ts';
 import { type CommitQueue, MAX_GROUP_BYTES, MAX_GROUP_OPERATIONS } from '../write/commit-queue.ts';
 import { type Batch, ingestPart, type PartResult } from './ingest-part.ts';
@@ -32,10 +33,20 @@ export interface Taken {
   readonly refused: ReadonlyMap<TransactionId, TendrilError>;
 }
 
+/** Told as parts of a call are applied. */
+export interface Watch {
+  /** Inside the group: where its transactions stand, if it is committed. */
+  readonly applied: (commits: readonly Commit[]) => void;
+  /** After the COMMIT. */
+  readonly committed: (commits: readonly Commit[]) => void;
+  /** What was applied and not yet committed may be gone. */
+  readonly failed: () => void;
+}
+
 export interface Ingester {
   readonly ingest: (operations: readonly Uint8Array[]) => Promise<IngestResult>;
-  /** The same for operations that were read already. */
-  readonly take: (transactions: readonly Batch[]) => Promise<Taken>;
+  /** The same for operations that were read already. Their bytes may be views: what is parked is copied. */
+  readonly take: (transactions: readonly Batch[], watch?: Watch) => Promise<Taken>;
   readonly parked: () => { readonly transactions: number; readonly bytes: number };
   /** Resolves when every call made so far has ended. */
   readonly settled: () => Promise<void>;
@@ -61,7 +72,7 @@ export function createIngester(core: Core, queue: CommitQueue): Ingester {
   };
   return {
     ingest: (operations) => whileRunning(ingest(parts, operations)),
-    take: (transactions) => whileRunning(take(parts, transactions)),
+    take: (transactions, watch = UNWATCHED) => whileRunning(take(parts, transactions, watch)),
     parked: () => ({ transactions: parking.count(), bytes: parking.bytes() }),
     settled: async () => {
       await Promise.allSettled(running);
@@ -71,7 +82,7 @@ export function createIngester(core: Core, queue: CommitQueue): Ingester {
 
 async function ingest(parts: Parts, operations: readonly Uint8Array[]): Promise<IngestResult> {
   const { batches, refused } = readBatches(operations);
-  const results = await commitAll(parts, batches);
+  const results = await commitAll(parts, batches, UNWATCHED);
   const waiting = results.flatMap((result) => [...result.parked]).filter(([id]) => parts.parking.has(id));
   return {
     applied: results.reduce((sum, { applied }) => sum + applied, 0),
@@ -82,8 +93,8 @@ async function ingest(parts: Parts, operations: readonly Uint8Array[]): Promise<
   };
 }
 
-async function take(parts: Parts, transactions: readonly Batch[]): Promise<Taken> {
-  const results = await commitAll(parts, transactions);
+async function take(parts: Parts, transactions: readonly Batch[], watch: Watch): Promise<Taken> {
+  const results = await commitAll(parts, transactions, watch);
   const parked = results.flatMap((result) => [...result.parked.keys()]).filter((id) => parts.parking.has(id));
   return {
     parked: new Set(parked),
@@ -92,8 +103,10 @@ async function take(parts: Parts, transactions: readonly Batch[]): Promise<Taken
   };
 }
 
-async function commitAll(parts: Parts, batches: readonly Batch[]): Promise<readonly PartResult[]> {
-  return (await Promise.all(partsOf(batches).map((part) => commitPart(parts, part)))).flat();
+const UNWATCHED: Watch = { applied: () => undefined, committed: () => undefined, failed: () => undefined };
+
+async function commitAll(parts: Parts, batches: readonly Batch[], watch: Watch): Promise<readonly PartResult[]> {
+  return (await Promise.all(partsOf(batches).map((part) => commitPart(parts, part, watch)))).flat();
 }
 
 /** The operations by transaction, in the order in which each transaction is first seen; and what is no operation. */
@@ -140,14 +153,14 @@ function partsOf(batches: readonly Batch[]): readonly (readonly Batch[])[] {
 }
 
 /** The results of the part, and of what it made ready. */
-async function commitPart(parts: Parts, part: readonly Batch[]): Promise<readonly PartResult[]> {
-  const result = await commitOne(parts, part);
+async function commitPart(parts: Parts, part: readonly Batch[], watch: Watch): Promise<readonly PartResult[]> {
+  const result = await commitOne(parts, part, watch);
   if (result.ready.length === 0) return [result];
   const next = result.ready.map((transaction) => ({ transaction, items: [], bytes: 0 }));
-  return [result, ...(await commitPart(parts, next))];
+  return [result, ...(await commitPart(parts, next, watch))];
 }
 
-function commitOne({ core, queue, parking }: Parts, part: readonly Batch[]): Promise<PartResult> {
+function commitOne({ core, queue, parking }: Parts, part: readonly Batch[], watch: Watch): Promise<PartResult> {
   return new Promise((resolve, reject) => {
     let ran: { readonly result: PartResult; readonly checkpoint: Checkpoint<Prepared> } | null = null;
     queue.add({
@@ -156,14 +169,19 @@ function commitOne({ core, queue, parking }: Parts, part: readonly Batch[]): Pro
         try {
           const result = ingestPart(core, parking, part);
           ran = { result, checkpoint };
+          watch.applied(result.commits);
           return { kind: 'done', commits: result.commits, operations: result.applied, bytes: result.bytes };
         } catch (error) {
           parking.restore(checkpoint);
           throw error;
         }
       },
-      committed: () => resolve(ran!.result),
+      committed: () => {
+        watch.committed(ran!.result.commits);
+        resolve(ran!.result);
+      },
       failed: (error) => {
+        watch.failed();
         if (ran !== null) parking.restore(ran.checkpoint);
         reject(error);
       },

@@ -251,11 +251,11 @@ export class LogFollower {
     this.connection.end(reason, reason.code === 'system-mismatch');
   }
 
-  /** What could not be taken is told again by a new session. */
+  /** What could not be taken, here or there, is told again by a new session. */
   #askAgainLater(): void {
     this.#cancelAsking();
     this.#cancelAsking = this.#parts.core.scheduler.after(ASK_AGAIN_MS, () => {
-      if (this.#taking.absent.size === 0) this.#askAgainLater();
+      if (this.#taking.absent.size === 0 && !this.#offering.isEarly) this.#askAgainLater();
       else this.connection.connect().catch(() => undefined);
     });
   }

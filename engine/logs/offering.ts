@@ -5,7 +5,8 @@
  *   - everything up to `offered` is in the upstream's log; what is beyond it is offered by every session anew, in order;
  *   - what the upstream told is not offered back while this node remembers it;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way;
- *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again.
+ *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again. Where only its
+ *     time has not come yet, that session is to be made.
  */
 import type { TendrilError } from '../../errors.ts';
 import type { Position, TransactionId } from '../../storage/index.ts';
@@ -40,6 +41,7 @@ export class Offering {
   readonly #there = new Set<Position>();
   readonly #waiting = new Map<Position, Waiting[]>();
   #error: TendrilError | null = null;
+  #isEarly = false;
 
   constructor(parts: OfferingParts, offered: Position) {
     this.#parts = parts;
@@ -54,6 +56,11 @@ export class Offering {
   /** Why the upstream did not take the last one that it refused in this session. */
   get error(): TendrilError | null {
     return this.#error;
+  }
+
+  /** The upstream will take what it refused when its clock has come to it. */
+  get isEarly(): boolean {
+    return this.#isEarly;
   }
 
   /** The upstream refused one, and has been told the others. */
@@ -72,6 +79,7 @@ export class Offering {
     this.#bytes = 0;
     this.#refused = null;
     this.#error = null;
+    this.#isEarly = false;
     this.#sent = this.#offered;
     this.#isOnline = true;
     this.go();
@@ -105,6 +113,7 @@ export class Offering {
     this.#bytes -= bytes;
     if (error !== null) {
       this.#error = error;
+      if (error.code === 'clock-drift') this.#isEarly = true;
       this.#refused = Math.min(this.#refused ?? position, position) as Position;
     }
     this.#advance();
@@ -130,6 +139,10 @@ export class Offering {
   #send(): void {
     const { core, position, send } = this.#parts;
     while (this.#isOnline && this.#sent < position()) {
+      // Most that the upstream told follow each other: they need not be read again.
+      while (this.#there.delete((this.#sent + 1) as Position)) this.#sent = (this.#sent + 1) as Position;
+      this.#advance();
+      if (this.#sent >= position()) return;
       const room = MAX_OFFERED - this.#underWay.size;
       if (room <= 0 || this.#bytes >= MAX_OFFERED_BYTES) return;
       for (const one of core.log.transactionsSince(this.#sent, room, MAX_OFFERED_BYTES - this.#bytes)) {

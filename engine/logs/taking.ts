@@ -8,7 +8,14 @@
  *   - what is told from below the other's floor cannot be undone here either.
  */
 import { TendrilError } from '../../errors.ts';
-import { type Cursor, decodeKept, type EpochId, type NodeId, type Position } from '../../storage/index.ts';
+import {
+  type Cursor,
+  decodeKept,
+  type EpochId,
+  type NodeId,
+  type OperationId,
+  type Position,
+} from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Batch } from '../ingest/ingest-part.ts';
@@ -94,7 +101,7 @@ export class Taking {
     const last = this.#last;
     this.#last = null;
     // Without it the next session only begins earlier.
-    if (last !== null) await this.#move(last.session, [], last.told).catch(() => undefined);
+    if (last !== null) await this.#move(last.session, [], new Set(), last.told).catch(() => undefined);
   }
 
   hear(message: Logged): void {
@@ -139,15 +146,28 @@ export class Taking {
     // Told of what came from here: not worth a commit each.
     if (this.absent.size === 0 && read.every(isOwn) && last.position - kept < MAX_UNKEPT_POSITIONS) return;
     const batches = read.flatMap(({ batch }) => (batch === null ? [] : [batch]));
-    const taken = this.#parts.ingester.take(batches);
+    /** First operations of what was applied: of the others one has to look whether they are here. */
+    const applied = new Set<OperationId>();
+    const taken = this.#parts.ingester.take(batches, {
+      applied: (commits) => {
+        for (const { touched } of commits) applied.add(touched[0]!.operations[0]!.id);
+      },
+      committed: (commits) => this.#parts.areThere(commits.map(({ position }) => position)),
+      failed: () => applied.clear(),
+    });
     // Behind its parts, and so in the last of their groups, or the one after.
-    const moved = this.#move(session, read, last.position);
+    const moved = this.#move(session, read, applied, last.position);
     const [{ refused }] = await Promise.all([taken, moved]);
     for (const [transaction, reason] of refused) this.absent.explain(transaction, reason);
   }
 
   /** The cursor, as far as everything is here. */
-  #move(session: TakingSession, read: readonly Read[], told: Position): Promise<void> {
+  #move(
+    session: TakingSession,
+    read: readonly Read[],
+    applied: ReadonlySet<OperationId>,
+    told: Position,
+  ): Promise<void> {
     const { core, queue, keep, areThere } = this.#parts;
     const positionOf = ({ operation }: Absent) =>
       operation === null ? null : (core.log.identity(operation)?.position ?? null);
@@ -158,6 +178,10 @@ export class Taking {
         for (const absent of this.absent.entries())
           if (positionOf(absent) !== null) this.absent.came(absent.transaction);
         for (const one of read) {
+          if (one.operation !== null && applied.has(one.operation)) {
+            this.absent.came(one.transaction);
+            continue;
+          }
           const position = positionOf(one);
           if (position !== null) here.push(position);
           if (position !== null || isOwn(one)) this.absent.came(one.transaction);
@@ -190,8 +214,7 @@ function readOne(
   const absent = { transaction, position, peer: session.peer };
   if (operations.length === 0) return { ...absent, operation: null, batch: null, reason: null };
   try {
-    // Copies: a view would keep the whole frame for as long as the bytes are held.
-    const items: readonly Prepared[] = operations.map((bytes) => decodeKept(new Uint8Array(bytes)));
+    const items: readonly Prepared[] = operations.map((bytes) => decodeKept(viewOf(bytes)));
     if (items.some(({ operation }) => operation.transaction !== transaction)) throw foreign(transaction);
     const batch = { transaction, items, bytes: sizeOf(operations), truncated: position <= floor };
     return { ...absent, operation: items[0]!.operation.id, batch, reason: null };
@@ -199,6 +222,11 @@ function readOne(
     if (!(error instanceof TendrilError)) throw error;
     return { ...absent, operation: null, batch: null, reason: error };
   }
+}
+
+/** Without what a Buffer does otherwise. */
+function viewOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function sizeOf(operations: readonly Uint8Array[]): number {

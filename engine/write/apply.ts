@@ -26,6 +26,8 @@ export class LoggedApplication implements Application {
   readonly #entries: LogEntry[] = [];
   readonly #changes: Change[] = [];
   readonly #touched: Touched[] = [];
+  /** Rows that are not in their tables yet, by collection: many together cost less. */
+  readonly #created = new Map<string, StoredRow[]>();
 
   constructor(core: Pick<Core, 'log' | 'rows'>, transaction: TransactionId) {
     this.#core = core;
@@ -47,8 +49,9 @@ export class LoggedApplication implements Application {
       row = after;
     }
     assert(row !== null, `${entry.collection.name} ${id} was touched by no operation`);
-    this.#core.rows.write(entry.collection.name, id, shown, row);
     const { name: collection } = entry.collection;
+    if (shown === null) this.#create(collection, row);
+    else this.#core.rows.write(collection, id, shown, row);
     const change = changeOf(collection, id, before, row);
     if (change !== null) this.#changes.push(change);
     this.#touched.push({ collection, id, before, after: row, operations: operations.map((each) => each.operation) });
@@ -56,9 +59,16 @@ export class LoggedApplication implements Application {
 
   end(): Commit | null {
     if (this.#entries.length === 0) return null;
+    for (const [collection, rows] of this.#created) this.#core.rows.writeNew(collection, rows);
     const position = this.#core.log.append(this.#transaction, this.#entries);
     assert(position === this.#position, 'the log counts otherwise than its reader');
     return { transaction: this.#transaction, position, changes: this.#changes, touched: this.#touched };
+  }
+
+  #create(collection: string, row: StoredRow): void {
+    const rows = this.#created.get(collection);
+    if (rows === undefined) this.#created.set(collection, [row]);
+    else rows.push(row);
   }
 }
 

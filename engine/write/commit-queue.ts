@@ -21,9 +21,9 @@ export const MAX_GROUP_OPERATIONS = 10_000;
 export const MAX_GROUP_BYTES = 8 * 1_024 * 1_024;
 /**
  * No group has as many operations: one less than MAX_GROUP_OPERATIONS, then a member that itself had one less and ended
- * with a transaction of MAX_TRANSACTION_OPERATIONS.
+ * with a transaction of MAX_LOGGED_TRANSACTION_OPERATIONS.
  */
-export const MAX_OPERATIONS_TOGETHER = 30_000;
+export const MAX_OPERATIONS_TOGETHER = 40_000;
 /** Members that wait at most; one more fails at once. */
 export const MAX_WAITING_MEMBERS = 100_000;
 

@@ -54,6 +54,11 @@ export function narrow(
   return { added, head: left };
 }
 
+/** How many operations `narrow` adds for a head of so many tips: each takes eight and leaves one. */
+export function narrowingCount(tips: number): number {
+  return Math.max(0, Math.ceil((tips - MAX_PRECURSORS) / (MAX_PRECURSORS - 1)));
+}
+
 /** Entity by entity, in the order in which each is first met, each with its operations in theirs. */
 export function byEntity(operations: readonly Prepared[]): Iterable<readonly Prepared[]> {
   const groups = new Map<string, Prepared[]>();

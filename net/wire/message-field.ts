@@ -11,6 +11,7 @@ import {
   type Cursor,
   type EntityId,
   type EpochId,
+  MAX_LOGGED_TRANSACTION_OPERATIONS,
   MAX_NAME_BYTES,
   MAX_TRANSACTION_OPERATIONS,
   type NodeId,
@@ -101,6 +102,8 @@ const collections: Field<Collections> = listField(
 
 const cursor = nullable(structField<Cursor>({ epoch: idField<EpochId>(), position }));
 const operations = listField(bytes, MAX_TRANSACTION_OPERATIONS);
+/** With those that narrow heads. */
+const logged = listField(bytes, MAX_LOGGED_TRANSACTION_OPERATIONS);
 const had = unionField<Had>({
   held: { code: 0, fields: { through: nullable(entity), edge: nullable(entity) } },
   buckets: { code: 1, fields: { hashes: digestField(BUCKETS_BYTES) } },
@@ -119,7 +122,7 @@ const requests: Variants<Request> = {
   upload: { code: 6, fields: { transaction, attempt: counted, operations } },
   ask: { code: 7, fields: { request: counted, collection: nullable(name), text, parameters: parametersField } },
   log: { code: 8, fields: {} },
-  offer: { code: 9, fields: { position, floor: position, operations } },
+  offer: { code: 9, fields: { position, floor: position, operations: logged } },
 };
 
 const part = unionField<Part>({
@@ -142,10 +145,10 @@ function loggedField(): Field<readonly LoggedTransaction[]> {
     write: (made) => {
       left -= made.length;
       if (left < 0) throw new WireLimit(`has more than ${MAX_LOGGED_OPERATIONS} operations with those before it`);
-      return operations.write(made);
+      return logged.write(made);
     },
     read: (reader) => {
-      const made = listField(bytes, Math.min(left, MAX_TRANSACTION_OPERATIONS)).read(reader);
+      const made = listField(bytes, Math.min(left, MAX_LOGGED_TRANSACTION_OPERATIONS)).read(reader);
       left -= made.length;
       return made;
     },
