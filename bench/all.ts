@@ -10,6 +10,9 @@ import { coldSync } from './net/cold-sync.ts';
 import { crowd } from './net/crowd.ts';
 import { crowd1000 } from './net/crowd-1000.ts';
 import { fanOut } from './net/fan-out.ts';
+import { flush } from './net/flush.ts';
+import { fullCopy } from './net/full-copy.ts';
+import { reconnect } from './net/reconnect.ts';
 import { relay } from './net/relay.ts';
 import { reopen } from './reopen.ts';
 import { selections } from './selections.ts';
@@ -30,4 +33,7 @@ export const BENCHES: readonly Bench[] = [
   fanOut,
   crowd,
   crowd1000,
+  reconnect,
+  flush,
+  fullCopy,
 ];

@@ -25,6 +25,8 @@ export interface ServingOptions {
     readonly sessions?: number;
     /** Bytes that may wait for one follower before it is cut off; 4 MiB by default. */
     readonly queueBytes?: number;
+    /** Rows of a snapshot that a follower is sent at once; 1,000 by default. */
+    readonly chunkRows?: number;
   };
   /** Gets what `authenticate` throws that is no TendrilError, and failures inside the node; `console.error` by default. */
   readonly onError?: (error: unknown) => void;
@@ -69,7 +71,7 @@ export class Serving {
 
   /** @throws {TendrilError} `invalid-option` */
   constructor(authority: Authority, { limits = {}, onError = console.error, ports = {} }: ServingOptions) {
-    this.#authority = authority;
+    this.#authority = withChunks(authority, limits.chunkRows);
     this.#maxSessions = checkedLimit('limits.sessions', limits.sessions ?? MAX_SESSIONS);
     this.#codec = createCodec();
     const { scheduler = systemScheduler } = ports;
@@ -161,6 +163,12 @@ export function judgeFor<Asked extends readonly unknown[]>({
     remedy: "Give `authenticate`, or `access: 'open'` to let everybody in who can reach the port; not both.",
     facts: { option: 'authenticate' },
   });
+}
+
+function withChunks(authority: Authority, chunkRows: number | undefined): Authority {
+  if (chunkRows === undefined) return authority;
+  const checked = checkedLimit('limits.chunkRows', chunkRows);
+  return { role: authority.role, follow: (peer) => authority.follow({ ...peer, chunkRows: checked }) };
 }
 
 function checkedLimit(option: string, value: number): number {

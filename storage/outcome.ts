@@ -3,17 +3,26 @@
  *
  * Invariants
  *   - `applied` is final; a refusal is of certain operations, and gives way to what becomes of a later attempt;
+ *   - refusals do not grow without bound: no more than MAX_REFUSALS are kept, each of MAX_REFUSAL_BYTES at most. Past them those
+ *     of the oldest transactions are forgotten: whoever brings such a one again has it judged anew;
  *   - below the floor, a time, outcomes may have been pruned: of a transaction that is older, and of which nothing is
  *     known, it cannot be said that it was never settled.
  */
 import { TendrilError } from '../errors.ts';
-import type { SqlValue } from '../query/index.ts';
+import { utf8Length } from '../query/index.ts';
 import type { SqliteDriver } from './driver.ts';
 import { damagedFile } from './file-check.ts';
 import { bytesOfId, leastIdAt, type Position, type TransactionId } from './ids.ts';
 import { numberBytes, numberIn, readMeta, writeMeta } from './meta.ts';
 import { damaged } from './row-bytes.ts';
 import { sha256 } from './sha256.ts';
+
+/** Refusals that are kept. */
+export const MAX_REFUSALS = 10_000;
+/** Forgotten together once there is one more, so that not each of the next has to look for the oldest. */
+export const REFUSALS_FORGOTTEN = 100;
+/** UTF-8 bytes of a refusal as it is kept. One that has more is not kept. */
+export const MAX_REFUSAL_BYTES = 4_096;
 
 /** Its key in `tendril_meta`. */
 const OUTCOME_FLOOR_KEY = 'outcomeFloor';
@@ -26,7 +35,7 @@ export type KnownOutcome =
 export interface Outcomes {
   readonly of: (transaction: TransactionId) => KnownOutcome | null;
   readonly applied: (transaction: TransactionId, position: Position) => void;
-  /** Ignored where it was applied. - `operations`: as they were uploaded. */
+  /** Ignored where it was applied. Inside the caller's transaction. - `operations`: as they were uploaded. */
   readonly refuse: (transaction: TransactionId, operations: readonly Uint8Array[], error: TendrilError) => void;
   /** Milliseconds since 1970; 0 where nothing was pruned. */
   readonly floor: () => number;
@@ -40,6 +49,11 @@ const APPLY = `INSERT INTO tendril_outcome (tx, position) VALUES (?, ?)
   ON CONFLICT (tx) DO UPDATE SET position = excluded.position, refusal = NULL WHERE position IS NULL`;
 const REFUSE = `INSERT INTO tendril_outcome (tx, refusal) VALUES (?, ?)
   ON CONFLICT (tx) DO UPDATE SET refusal = excluded.refusal WHERE position IS NULL`;
+/** Made with the first refusal: of all outcomes few are refusals. */
+const REFUSALS = 'CREATE INDEX IF NOT EXISTS tendril_outcome_refused ON tendril_outcome (tx) WHERE position IS NULL';
+const COUNT = 'SELECT count(*) FROM tendril_outcome WHERE position IS NULL';
+const FORGET = `DELETE FROM tendril_outcome
+  WHERE tx IN (SELECT tx FROM tendril_outcome WHERE position IS NULL ORDER BY tx LIMIT ?)`;
 const PRUNE = `DELETE FROM tendril_outcome
   WHERE tx IN (SELECT tx FROM tendril_outcome WHERE tx < ? ORDER BY tx LIMIT ?)`;
 
@@ -51,6 +65,7 @@ export function createOutcomes(driver: SqliteDriver): Outcomes {
   };
   let floor = readFloor();
   let wasRaised = false;
+  const refusals = createRefusals(driver);
   return {
     of: (transaction) => {
       const found = driver.get('SELECT position, refusal FROM tendril_outcome WHERE tx = ?', [bytesOfId(transaction)]);
@@ -61,8 +76,8 @@ export function createOutcomes(driver: SqliteDriver): Outcomes {
     },
     applied: (transaction, position) => void driver.run(APPLY, [bytesOfId(transaction), position]),
     refuse: (transaction, operations, error) => {
-      const parameters: SqlValue[] = [bytesOfId(transaction), refusalText(fingerprintOf(operations), error)];
-      driver.run(REFUSE, parameters);
+      const text = refusalText(fingerprintOf(operations), error);
+      if (utf8Length(text) <= MAX_REFUSAL_BYTES) refusals.keep(transaction, text);
     },
     floor: () => floor,
     prune: (before, limit) => {
@@ -76,6 +91,34 @@ export function createOutcomes(driver: SqliteDriver): Outcomes {
     },
     rewind: () => {
       if (wasRaised) floor = readFloor();
+      refusals.rewind();
+    },
+  };
+}
+
+interface Refusals {
+  readonly keep: (transaction: TransactionId, text: string) => void;
+  readonly rewind: () => void;
+}
+
+function createRefusals(driver: SqliteDriver): Refusals {
+  /** No fewer than there are: some give way to what becomes of a later attempt. Null: unknown. */
+  let atMost: number | null = null;
+  const count = () => Number(driver.get(COUNT)![0]);
+  return {
+    keep: (transaction, text) => {
+      if (atMost === null) driver.run(REFUSALS);
+      driver.run(REFUSE, [bytesOfId(transaction), text]);
+      atMost = atMost === null ? count() : atMost + 1;
+      if (atMost <= MAX_REFUSALS) return;
+      atMost = count();
+      if (atMost <= MAX_REFUSALS) return;
+      const excess = atMost - MAX_REFUSALS + REFUSALS_FORGOTTEN;
+      driver.run(FORGET, [BigInt(excess)]);
+      atMost -= excess;
+    },
+    rewind: () => {
+      atMost = null;
     },
   };
 }

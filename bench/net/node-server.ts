@@ -15,14 +15,22 @@ const ids = await createAll(node, take(flights(), Number(rows)), Number(size));
 const server = await serve(node, { port: 0, access: 'open' });
 let changes = 0;
 
+/** Edits a flight; gives it and what it is now. */
+async function changeOne(id: string): Promise<readonly [id: string, distance: number]> {
+  changes += 1;
+  const distance = changes;
+  await node.transact((tx) => tx.update(Flight, id, { distance }));
+  return [id, distance];
+}
+
 const offered = {
   url: () => server.url,
   report: () => server.report(),
   /** Edits the first flight. */
-  change: async () => {
-    changes += 1;
-    await node.transact((tx) => tx.update(Flight, ids[0]!, { distance: changes }));
-  },
+  change: () => changeOne(ids[0]!),
+  /** Edits so many, spread over all, each in a transaction of its own. */
+  changeMany: (count: number) =>
+    Promise.all(Array.from({ length: count }, (_, at) => changeOne(ids[Math.floor((at * ids.length) / count)]!))),
 };
 export type NodeServer = typeof offered;
 

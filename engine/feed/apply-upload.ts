@@ -11,12 +11,17 @@ import type { Commit } from '../change.ts';
 import type { Core, Prepared } from '../core.ts';
 import { byEntity, narrow, narrowingCount } from '../write/prepared.ts';
 
-/** - `fresh`: at least one, ascending by id. */
-export function applyUpload(core: Core, transaction: TransactionId, fresh: readonly Prepared[]): Commit {
+/** - `fresh`: at least one, ascending by id. - `most`: operations that narrow heads. */
+export function applyUpload(
+  core: Core,
+  transaction: TransactionId,
+  fresh: readonly Prepared[],
+  most = MAX_NARROWING_OPERATIONS,
+): Commit {
   // First of all: what is minted here must be above it.
   core.mint.observe(fresh.at(-1)!.operation.id);
   const application = core.application(transaction);
-  let room = MAX_NARROWING_OPERATIONS;
+  let room = most;
   for (const operations of byEntity(fresh)) {
     const { collection, entity } = operations[0]!.operation;
     const before = core.rows.read(collection, entity);

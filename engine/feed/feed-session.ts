@@ -54,7 +54,7 @@ export class Session implements FeedSession, Follower {
   #failure: { readonly error: unknown } | null = null;
 
   constructor(desk: FeedDesk, peer: Peer) {
-    this.#desk = desk;
+    this.#desk = peer.chunkRows === undefined ? desk : { ...desk, chunkRows: peer.chunkRows };
     this.#peer = peer;
     this.#held = new HeldIds(this);
     const isClosed = () => this.#isClosed;
@@ -62,7 +62,8 @@ export class Session implements FeedSession, Follower {
     this.#uploads = new SessionUploads({ desk, peer, session: this, held: this.#held, isClosed, followsLog });
     const say = (said: Said) => this.say(said);
     const fail = (error: unknown) => this.fail(error);
-    this.#offers = new Offers({ core: desk.core, ingester: desk.ingester, peer, followsLog, say, fail });
+    const { core, ingester, load } = desk;
+    this.#offers = new Offers({ core, ingester, load, peer, followsLog, say, fail });
     const { cursor } = peer.greeting;
     const { log, rowAt } = desk.core;
     this.#catchUp = new CatchUp({ log, rowAt, rows: desk.rows }, canResume({ log }, cursor) ? cursor.position : null);

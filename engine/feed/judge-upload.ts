@@ -114,7 +114,7 @@ function checkOrigin(operation: Operation, transaction: TransactionId, author: s
 }
 
 /** Ahead of this clock, and of what is in the log already: an id that high would push every later one. */
-export function hasDrifted({ clock, log }: Pick<Core, 'clock' | 'log'>, id: OperationId): boolean {
+export function hasDrifted({ clock, log }: Pick<Core, 'clock' | 'log'>, id: OperationId | TransactionId): boolean {
   const time = timeOf(id);
   if (time <= clock.now() + MAX_DRIFT_MS) return false;
   const held = log.greatestId();

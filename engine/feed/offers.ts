@@ -4,48 +4,68 @@
  * Invariants
  *   - each offer is answered once, by `taken`, after the COMMIT that holds it; or its session ends;
  *   - one that is refused is refused whole, and changes nothing;
- *   - who may not speak for others offers its own operations only;
+ *   - who may not speak for others offers its own operations only, and none from below a floor: those would raise this log's,
+ *     and take from everybody how rows were before;
+ *   - what waits is bounded, of one session and, with what others have uploaded, of all;
  *   - whoever it is, no id is taken that is further ahead of this clock, and of this log, than an upload's may be: old ones
  *     are welcome, and so is what was made over the rows of a log that is ahead itself.
  */
 import { TendrilError } from '../../errors.ts';
-import { decodeKept, type Position, type TransactionId } from '../../storage/index.ts';
+import { decodeKept, isSkeleton, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Peer, Request, Said } from '../upstream/stream.ts';
 import { hasDrifted } from './judge-upload.ts';
 import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
+import type { Load, UploadLoad } from './upload-load.ts';
+import { offeredOutOfOrder } from './violations.ts';
 
 export type OfferRequest = Extract<Request, { readonly kind: 'offer' }>;
 
 export interface OffersParts {
   readonly core: Core;
   readonly ingester: Ingester;
+  /** Of all sessions. */
+  readonly load: UploadLoad;
   readonly peer: Pick<Peer, 'author' | 'relays'>;
   readonly followsLog: () => boolean;
   readonly say: (said: Said) => void;
   readonly fail: (error: unknown) => void;
 }
 
-export class Offers {
+export class Offers implements Load {
   readonly #parts: OffersParts;
   /** Taken, or on their way, and not told by the session's log feed, which need not tell them. */
   readonly transactions = new Set<TransactionId>();
   #count = 0;
   #bytes = 0;
+  /** The last position that was offered. */
+  #last = 0;
 
   constructor(parts: OffersParts) {
     this.#parts = parts;
   }
 
-  /** @throws {TendrilError} `limit-exceeded`: the session is to be ended. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws {TendrilError} `limit-exceeded`, `protocol-violation`: the session is to be ended. */
   take({ position, floor, operations: pieces }: OfferRequest): void {
+    const { core, ingester, load, followsLog, say, fail } = this.#parts;
+    if (position <= this.#last) throw offeredOutOfOrder(position, this.#last);
+    this.#last = position;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyOffers();
-    const { core, ingester, followsLog, say, fail } = this.#parts;
+    if (!load.hasRoom(this, bytes)) throw tooManyOffers();
     let items: readonly Prepared[];
     try {
       items = this.#read(pieces);
+      if (position <= floor || pieces.some(isSkeleton)) this.#checkTruncated(items);
     } catch (error) {
       if (!(error instanceof TendrilError)) throw error;
       say({ kind: 'taken', position, error });
@@ -53,12 +73,14 @@ export class Offers {
     }
     this.#count += 1;
     this.#bytes += bytes;
+    load.add(bytes);
     const { transaction } = items[0]!.operation;
     // One that is here already the feed has told, or tells whole.
     if (followsLog() && core.log.outcome(transaction) === null) this.transactions.add(transaction);
     const end = () => {
       this.#count -= 1;
       this.#bytes -= bytes;
+      load.remove(bytes);
     };
     const arrival = { transaction, items, bytes, truncated: position <= floor };
     ingester.take([arrival]).then(
@@ -89,6 +111,13 @@ export class Offers {
     }
     return items;
   }
+
+  /** What is here already changes nothing. @throws {TendrilError} */
+  #checkTruncated(items: readonly Prepared[]): void {
+    const { core, peer } = this.#parts;
+    if (peer.relays || items.every(({ operation }) => core.log.identity(operation.id) !== null)) return;
+    throw belowFloor();
+  }
 }
 
 function waits(position: Position): TendrilError {
@@ -117,6 +146,14 @@ function notItsOwn(found: string, author: string): TendrilError {
   });
 }
 
+function belowFloor(): TendrilError {
+  return new TendrilError({
+    code: 'policy-denied',
+    problem: 'What was offered is from below the floor of a compacted log, and the session speaks for itself only.',
+    remedy: 'Let the node in as one that relays what others write.',
+  });
+}
+
 function drifted(id: string): TendrilError {
   return new TendrilError({
     code: 'clock-drift',
@@ -129,7 +166,7 @@ function drifted(id: string): TendrilError {
 function tooManyOffers(): TendrilError {
   return new TendrilError({
     code: 'limit-exceeded',
-    problem: `A session has offered more than ${MAX_WAITING_UPLOADS} transactions or ${MAX_WAITING_BYTES} bytes that are not taken yet.`,
+    problem: `A session has offered more than ${MAX_WAITING_UPLOADS} transactions or ${MAX_WAITING_BYTES} bytes that are not taken yet, or more than its share of what all may.`,
     remedy: 'Offer the next ones when answers have come.',
     facts: { transactions: MAX_WAITING_UPLOADS, bytes: MAX_WAITING_BYTES },
   });

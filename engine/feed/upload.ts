@@ -3,7 +3,7 @@
  *
  * Invariants
  *   - it is judged inside the group, after all that its session uploaded before;
- *   - a refusal is written down in the same group, an accepted one with what it wrote;
+ *   - a refusal of what the author may write is written down in the same group, an accepted one with what it wrote;
  *   - nothing is said of it before the COMMIT: an accepted one is settled by the step of its commit, which the step maker
  *     makes for the session, and the others are answered here;
  *   - where the storage fails nothing is known of it, so that neither `refused` nor `rebase` would be true: its session ends.
@@ -14,7 +14,7 @@ import type { Core, Prepared } from '../core.ts';
 import type { Request } from '../upstream/stream.ts';
 import type { Member, Outcome } from '../write/commit-queue.ts';
 import { applyUpload } from './apply-upload.ts';
-import { isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
+import { hasDrifted, isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 
 export type UploadRequest = Extract<Request, { readonly kind: 'upload' }>;
 
@@ -56,6 +56,8 @@ export class Upload implements Member {
   readonly #author: string | null;
   readonly #request: UploadRequest;
   #verdict: Verdict | null = null;
+  /** It is a transaction of the author's. */
+  #isRead = false;
 
   constructor(desk: UploadDesk, author: string | null, request: UploadRequest) {
     this.#desk = desk;
@@ -79,18 +81,25 @@ export class Upload implements Member {
       // What the storage reports is a failure of this node, not of what it was given.
       if (!(error instanceof TendrilError) || error.code.startsWith('storage-')) throw error;
       this.#verdict = { kind: 'refused', error };
-      // What applying it wrote is taken back.
-      if (isSound || !isMemorable(error)) return { kind: 'left' };
+      // What applying it wrote is taken back. Bytes that cannot be read are refused whenever they come.
+      if (isSound || !this.#isRead || !this.#isMemorable(error)) return { kind: 'left' };
       log.outcomes.refuse(transaction, pieces, error);
       return NOTHING_APPLIED;
     }
   }
+
   committed(): void {
     this.#desk.end(this.#verdict, null);
   }
 
   failed(error: unknown): void {
     this.#desk.end(null, error);
+  }
+
+  /** Refusals are forgotten in the order of their transactions' time: one of the future would stay before the others. */
+  #isMemorable(error: TendrilError): boolean {
+    const { core } = this.#desk;
+    return isMemorable(error) && !hasDrifted(core, this.#request.transaction);
   }
 
   /** @throws {TendrilError} why it is refused. */
@@ -100,6 +109,7 @@ export class Upload implements Member {
     const error = refusedBefore(core, transaction, pieces);
     if (error !== null) return { kind: 'refused', error };
     const uploaded = readUpload(transaction, pieces, this.#author);
+    this.#isRead = true;
     const judgement = judgeUpload(core, uploaded);
     if (judgement.kind === 'rebase') return judgement;
     return { ...judgement, uploaded };

@@ -19,6 +19,10 @@ export function hadWithoutResuming(): TendrilError {
   return violation('says what it had at a cursor, in a session that does not resume', {});
 }
 
+export function offeredOutOfOrder(position: number, last: number): TendrilError {
+  return violation(`offered position ${position} of its log after ${last}`, { position, last });
+}
+
 export function malformedBuckets(length: number): TendrilError {
   return violation(`summed up what it has in ${length} bytes, which are no hashes of buckets`, { length });
 }

@@ -59,6 +59,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
     this.feed = desk.openFeed({
       author: peer.author,
       relays: false,
+      ...(peer.chunkRows === undefined ? {} : { chunkRows: peer.chunkRows }),
       greeting: { node: peer.greeting.node, cursor: null },
       say: (said) => this.say(this.#outer(said)),
       hasMore: () => peer.hasMore(),

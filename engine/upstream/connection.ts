@@ -13,7 +13,7 @@ import type { Cursor, NodeId, SystemId } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
 import type { Ports } from '../ports/ports.ts';
 import { delayAfter } from './backoff.ts';
-import type { ConnectionState } from './following.ts';
+import type { ConnectionState } from './followed-cover.ts';
 import { STABLE_MS } from './limits.ts';
 import type { Request, Said, Upstream, UpstreamSession, Welcome } from './stream.ts';
 

@@ -17,7 +17,8 @@ import type { Cover } from '../live/cover.ts';
 import { createPlans } from '../live/plan.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
 import { Followed } from './followed.ts';
-import { bucketsOf, hadOf } from './had.ts';
+import { type ConnectionState, coverOf } from './followed-cover.ts';
+import { BucketSummary, hadOf } from './had.ts';
 import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from './limits.ts';
 import type { Overlay } from './overlay.ts';
 import type { Had, Request, SelectionNumber, SubscriptionNumber } from './stream.ts';
@@ -33,20 +34,10 @@ export interface FollowingParts {
   readonly refusalOf: (collection: string) => TendrilError | null;
 }
 
-export interface ConnectionState {
-  /** A session exists or is being made; if not, `error` says why. */
-  readonly online: boolean;
-  /** And no relay on the way is cut off. */
-  readonly reaches: boolean;
-  readonly error: unknown;
-  /** All that was asked for at the session's begin has come. */
-  readonly whole: boolean;
-  /** Not yet: the session has begun. */
-  readonly resyncing: boolean;
-}
-
 /** A confirmed row, in the tables or, as far as there is one, on a stage over them. */
 export type ConfirmedRow = (collection: string, id: EntityId) => StoredRow | null;
+
+const NOT_SUMMED_YET: Had = { kind: 'buckets', hashes: new Uint8Array(0) };
 
 export class Following {
   readonly #parts: FollowingParts;
@@ -54,6 +45,8 @@ export class Following {
   readonly #byKey = new Map<string, Followed>();
   readonly #bySubscription = new Map<SubscriptionNumber, Followed>();
   readonly #orphans: Followed[] = [];
+  /** That have ended. */
+  #sessions = 0;
   #subscriptions = 0;
 
   constructor(parts: FollowingParts) {
@@ -130,19 +123,23 @@ export class Following {
   begin(resumes: boolean, onStage: boolean): readonly Followed[] {
     this.#bySubscription.clear();
     this.#subscriptions = 0;
+    const asked: Followed[] = [];
     for (const followed of [...this.#byKey.values()]) {
       if (!resumes && followed.users === 0) this.#forget(followed);
       else if (!this.#isRefused(followed)) {
-        this.#subscribe(followed, resumes ? hadOf(followed, onStage) : bucketsOf(this.#parts, followed));
+        asked.push(followed);
+        if (resumes) this.#subscribe(followed, hadOf(followed, onStage));
+        else this.#compare(followed);
         // While there was no session it was kept, however long that was.
         if (followed.users === 0) this.#linger(followed);
       }
     }
-    return [...this.#bySubscription.values()];
+    return asked;
   }
 
   /** The session has ended. What was to be given up lingers on, because nobody knows whether the authority still tells it. */
   lost(): void {
+    this.#sessions += 1;
     for (const followed of this.#bySubscription.values()) {
       if (followed.state !== 'leaving') continue;
       followed.state = followed.isHeld ? 'complete' : 'asking';
@@ -268,6 +265,23 @@ export class Following {
     for (const { cancelLinger } of this.#byKey.values()) cancelLinger?.();
   }
 
+  /** Asks for it when what is here of it has been summed up, which takes turns. */
+  #compare(followed: Followed): void {
+    if (followed.isWindow || !followed.hasRows) {
+      this.#subscribe(followed, null);
+      return;
+    }
+    const session = this.#sessions;
+    const summary = new BucketSummary(this.#parts, followed);
+    followed.ask(0, NOT_SUMMED_YET);
+    const turn = () => {
+      if (session !== this.#sessions) return;
+      if (summary.advance()) this.#parts.scheduler.next(turn);
+      else this.#subscribe(followed, summary.had);
+    };
+    turn();
+  }
+
   #isRefused(followed: Followed): boolean {
     const refusal = this.#parts.refusalOf(followed.entry.collection.name);
     if (refusal === null) return false;
@@ -287,32 +301,10 @@ export class Following {
   }
 
   #coverOf(followed: Followed): Cover {
-    const { connection } = this.#parts;
-    const isAnswered = () => followed.state === 'complete' && connection().whole;
-    let left = false;
-    return {
-      get status() {
-        if (followed.state === 'denied') return 'denied';
-        if (!connection().reaches) return 'offline';
-        return isAnswered() ? 'complete' : 'syncing';
-      },
-      get progress() {
-        return followed.state === 'asking' && connection().online ? followed.progress : null;
-      },
-      get error() {
-        return followed.state === 'denied' || connection().reaches ? followed.error : connection().error;
-      },
-      whenAnswered: (task) => {
-        if (followed.state === 'denied' || !connection().online || isAnswered()) task();
-        else followed.waiting.push(task);
-      },
-      leave: () => {
-        if (left) return;
-        left = true;
-        followed.users -= 1;
-        if (followed.users === 0) this.#linger(followed);
-      },
-    };
+    return coverOf(followed, this.#parts.connection, () => {
+      followed.users -= 1;
+      if (followed.users === 0) this.#linger(followed);
+    });
   }
 
   #linger(followed: Followed): void {

@@ -10,10 +10,11 @@ import {
   createRowScan,
   type EntityId,
   type OperationId,
+  type RowScan,
   type SqliteDriver,
 } from '../../storage/index.ts';
 import type { Followed } from './followed.ts';
-import { MIN_COMPARED_ROWS } from './limits.ts';
+import { MIN_COMPARED_ROWS, SUMMED_ROWS } from './limits.ts';
 import type { Overlay } from './overlay.ts';
 import type { Had } from './stream.ts';
 
@@ -28,29 +29,52 @@ export function hadOf({ isHeld, through, edge, isWindow, hasRows, shownEdge }: F
   return through === null || isWindow ? null : { kind: 'held', through, edge: null };
 }
 
-/** Where it stands is of no use to the authority. Null for few rows: they cost less than their buckets. */
-export function bucketsOf(
-  { overlay, driver }: { readonly overlay: Overlay; readonly driver: SqliteDriver },
-  { asked, entry, isWindow, hasRows, plan }: Followed,
-): Had | null {
-  if (isWindow || !hasRows) return null;
-  const { name } = entry.collection;
-  const { selection } = asked;
-  const buckets = createBuckets();
-  let rows = 0;
-  const add = (id: EntityId, head: readonly OperationId[]) => {
-    rows += 1;
-    buckets.add(id, head);
-  };
-  const scan = createRowScan(driver, entry.descriptor, selection.shape.sql.where, exactValues(selection));
-  for (const { id, row: head } of scan.heads(null, Number.MAX_SAFE_INTEGER)) {
-    // One that is damaged here is left out, so that it comes again.
-    if (!(head instanceof TendrilError) && !overlay.hasPending(name, id)) add(id, head);
+/** What of a selection is here, summed up in several turns: where it stands is of no use to the authority. */
+export class BucketSummary {
+  readonly #overlay: Overlay;
+  readonly #followed: Followed;
+  readonly #scan: RowScan;
+  readonly #buckets = createBuckets();
+  #rows = 0;
+  #through: EntityId | null = null;
+
+  constructor({ overlay, driver }: { readonly overlay: Overlay; readonly driver: SqliteDriver }, followed: Followed) {
+    const { asked, entry } = followed;
+    this.#overlay = overlay;
+    this.#followed = followed;
+    this.#scan = createRowScan(driver, entry.descriptor, asked.selection.shape.sql.where, exactValues(asked.selection));
   }
-  for (const id of overlay.idsPending(name)) {
-    const row = overlay.confirmed(name, id);
-    if (row === null || row.deleted !== null || !plan.matches(row.values, selection.values)) continue;
-    add(id, row.head);
+
+  /**
+   * Looks at the next SUMMED_ROWS. True while there are more.
+   *
+   * What is settled between two turns has another head here than when it was summed up, and at the authority too: its
+   * bucket differs, and comes.
+   */
+  advance(): boolean {
+    const { name } = this.#followed.entry.collection;
+    let looked = 0;
+    for (const { id, row: head } of this.#scan.heads(this.#through, SUMMED_ROWS)) {
+      looked += 1;
+      this.#through = id;
+      // One that is damaged here is left out, so that it comes again.
+      if (!(head instanceof TendrilError) && !this.#overlay.hasPending(name, id)) this.#add(id, head);
+    }
+    if (looked === SUMMED_ROWS) return true;
+    for (const id of this.#overlay.idsPending(name)) {
+      const row = this.#overlay.confirmed(name, id);
+      if (row !== null && row.deleted === null && this.#followed.matches(row.values)) this.#add(id, row.head);
+    }
+    return false;
   }
-  return rows < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: buckets.hashes() };
+
+  /** Null for few rows: they cost less than their buckets. */
+  get had(): Had | null {
+    return this.#rows < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: this.#buckets.hashes() };
+  }
+
+  #add(id: EntityId, head: readonly OperationId[]): void {
+    this.#rows += 1;
+    this.#buckets.add(id, head);
+  }
 }

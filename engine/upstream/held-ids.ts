@@ -70,9 +70,27 @@ export class HeldIds {
     return this.#catchingUp.size === 0;
   }
 
-  /** A session begins: these are asked for anew, of which this node has what was said before. */
-  begin(keys: Iterable<RowKey>): void {
-    this.#catchingUp = new Set(keys);
+  /**
+   * A session begins: asks for every id that is held. Returns what was asked about.
+   *
+   * - `isAnew`: of another log nobody knows whether it has what was written here.
+   */
+  begin(resumes: boolean, isAnew: boolean): readonly RowKey[] {
+    const keys: RowKey[] = [];
+    for (const had of [true, false]) {
+      const byCollection = new Map<string, EntityId[]>();
+      for (const { collection, id, state } of this.#held.values()) {
+        if (state === 'written' && !isAnew) continue;
+        if ((resumes && state === 'known') !== had) continue;
+        keys.push(rowKey(collection, id));
+        const ids = byCollection.get(collection);
+        if (ids === undefined) byCollection.set(collection, [id]);
+        else ids.push(id);
+      }
+      for (const [collection, ids] of byCollection) this.#parts.send({ kind: 'hold', collection, ids, had });
+      if (had) this.#catchingUp = new Set(keys);
+    }
+    return keys;
   }
 
   /** Whether the authority keeps this node informed of it. */

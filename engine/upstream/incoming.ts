@@ -41,13 +41,14 @@ export class Frame {
 
   /** Inside a group. @throws {TendrilError} `protocol-violation`: then nothing of the frame is taken. */
   run(messages: readonly Said[]): Outcome {
+    const { standing, stages, kept } = this.#parts;
+    kept.begin();
     for (const message of messages) {
       this.#take(message);
       const position = positionOf(message);
       // One that is settled again says where it was settled first.
       if (position !== null && position > this.#position) this.#position = position;
     }
-    const { standing, stages, kept } = this.#parts;
     standing.told(this.#position, stages.isWhole);
     kept.flush(stages.isWhole);
     const operations = this.#commits.reduce((sum, { changes }) => sum + changes.length, 0);

@@ -5,12 +5,15 @@
  *   - what the file says is held stands, in the tables of the same file, at the file's cursor or later, in whole sessions'
  *     steps: nothing of a session that is not whole is in it but what was settled of this node's own;
  *   - it is brought up to date at the end of each frame, in the frame's group, and nothing is written that has not changed;
+ *   - the cursor moves with whatever else the frame wrote; alone, which would cost a commit, only where it is MAX_CURSOR_LAG
+ *     behind, and as the node is closed: between, nothing came that concerns what is held;
  *   - memory may be ahead: what was given up while there was no session goes from the file with the next frame.
  * Pending transactions and their bases are not here: whoever changes them writes them (outbox.ts, overlay.ts).
  */
 import type { Cursor, EntityId, NodeId, ReplicaStore, SystemId } from '../../storage/index.ts';
 import type { Journal } from '../write/journal.ts';
 import type { Followed } from './followed.ts';
+import { MAX_CURSOR_LAG } from './limits.ts';
 import { partsOf, type RowKey } from './outbox.ts';
 
 export interface KeptParts {
@@ -22,6 +25,8 @@ export interface KeptParts {
   readonly isKnown: (key: RowKey) => boolean;
   /** Where the tables stand; null where that says nothing of what they lack. */
   readonly cursor: () => Cursor | null;
+  /** Rows that were written to the file since it was opened. */
+  readonly written: () => number;
 }
 
 /** How the file has a selection. */
@@ -43,6 +48,8 @@ export class Kept {
   /** Ids of which the file may say what is not so. */
   #ids = new Set<RowKey>();
   #cursor: Cursor | null = null;
+  /** As the frame begins. */
+  #writtenBefore = 0;
   #system: SystemId | null;
   #authority: NodeId | null;
 
@@ -95,13 +102,18 @@ export class Kept {
     if (this.#parts.store.isKept) this.#ids.add(key);
   };
 
+  /** Inside a group, before anything of a frame is done. */
+  begin(): void {
+    if (this.#parts.store.isKept) this.#writtenBefore = this.#parts.written();
+  }
+
   /** Inside a group, when all of it has been done. */
   flush(isWhole: boolean): void {
     if (!this.#parts.store.isKept) return;
     if (this.#ids.size > 0) this.#flushIds(isWhole);
     if (!isWhole) return;
     this.#flushSelections();
-    this.#flushCursor();
+    if (this.#parts.written() !== this.#writtenBefore || this.#isFarBehind) this.keepCursor();
   }
 
   #flushIds(isWhole: boolean): void {
@@ -149,7 +161,15 @@ export class Kept {
     }
   }
 
-  #flushCursor(): void {
+  get #isFarBehind(): boolean {
+    const [cursor, kept] = [this.#parts.cursor(), this.#cursor];
+    if (cursor === null || kept === null) return cursor !== kept;
+    return cursor.epoch !== kept.epoch || cursor.position - kept.position >= MAX_CURSOR_LAG;
+  }
+
+  /** Inside a group. */
+  keepCursor(): void {
+    if (!this.#parts.store.isKept) return;
     const cursor = this.#parts.cursor();
     const before = this.#cursor;
     if (cursor?.epoch === before?.epoch && cursor?.position === before?.position) return;

@@ -11,8 +11,18 @@ export const MAX_IN_FLIGHT_TRANSACTIONS = 4_000;
 export const MAX_IN_FLIGHT_BYTES = 2 * 1_024 * 1_024;
 /** Selections followed at a time, those that linger included: these give way first. */
 export const MAX_FOLLOWED_SELECTIONS = 500;
+/** Rows that `verify` names; it says whether there are more. */
+export const MAX_REPORTED = 1_000;
+/** Rows that `verify` looks at in one turn, and ids that it asks about at once. */
+export const VERIFIED_TOGETHER = 1_000;
+/** Rows that may change while one selection is verified. */
+export const MAX_CHANGED_MEANWHILE = 100_000;
+/** Positions that the file's cursor may be behind while nothing else is written: it costs a commit of its own then. */
+export const MAX_CURSOR_LAG = 10_000;
 /** Rows of a selection from which on their buckets are compared; fewer cost less than that. */
 export const MIN_COMPARED_ROWS = 64;
+/** Rows whose heads are summed up in one turn. */
+export const SUMMED_ROWS = 1_000;
 /** Ids fetched or written that are followed at a time; the longest unused give way. */
 export const MAX_HELD_IDS = 50_000;
 /** Transactions of other sessions of the same actor that show here before they are settled, and bytes of their operations. */

@@ -28,7 +28,7 @@ import type { IncomingParts } from './incoming-parts.ts';
 import { Kept } from './kept.ts';
 import { MAX_CLOSE_MS } from './limits.ts';
 import { offer } from './offering.ts';
-import { Outbox, type RowKey, rowKey } from './outbox.ts';
+import { Outbox, type RowKey } from './outbox.ts';
 import { Overlay } from './overlay.ts';
 import { Quarantine } from './quarantine.ts';
 import { Questions } from './questions.ts';
@@ -144,6 +144,7 @@ export class Replica {
       isKnown: (key: RowKey) => heldIds.isKnown(key),
       // Where a row could not be read, the tables lack it: nobody would tell it again.
       cursor: () => (this.quarantine.size === 0 ? this.standing.kept : null),
+      written: () => Number(driver.get('SELECT total_changes()', [])![0]),
     };
     this.kept = new Kept(keptParts, this.#found);
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
@@ -213,6 +214,15 @@ export class Replica {
     }
     this.connection.close(reason);
     this.settlements.close(reason);
+    this.#keepCursor();
+  }
+
+  #keepCursor(): void {
+    const run = (): Outcome => {
+      this.kept.keepCursor();
+      return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+    };
+    this.#assembled!.queue.add({ run, committed: () => undefined, failed: () => undefined });
   }
 
   #began(welcome: Welcome): void {
@@ -227,7 +237,7 @@ export class Replica {
     send(this.collections.describe());
     this.standing.begin(epoch, position, resumes);
     const followed = this.following.begin(resumes, this.#isStageUsable);
-    const held = this.#holdAll(resumes);
+    const held = this.heldIds.begin(resumes, this.standing.began === 'anew');
     this.#stages.begin([...followed, ...held], resumes);
     this.#isStageUsable = false;
     // What is pending may stand on what another log does not have: first its rows are to be known.
@@ -251,32 +261,13 @@ export class Replica {
     offer({ core, queue, connection, kept, outbox, overlay, sender, become, failed }, welcome);
   }
 
-  /** Asks for every id that is held. Returns what was asked about. */
-  #holdAll(resumes: boolean): readonly RowKey[] {
-    const keys: RowKey[] = [];
-    for (const had of [true, false]) {
-      const byCollection = new Map<string, EntityId[]>();
-      for (const { collection, id, state } of this.heldIds.all()) {
-        // Of another log, nobody knows whether it has what was written here.
-        if (state === 'written' && this.standing.began !== 'anew') continue;
-        if ((resumes && state === 'known') !== had) continue;
-        keys.push(rowKey(collection, id));
-        const ids = byCollection.get(collection);
-        if (ids === undefined) byCollection.set(collection, [id]);
-        else ids.push(id);
-      }
-      for (const [collection, ids] of byCollection) this.connection.send({ kind: 'hold', collection, ids, had });
-      if (had) this.heldIds.begin(keys);
-    }
-    return keys;
-  }
-
   /** Nothing was asked for: what is held of a session before belongs to nobody. */
   #wholeAtOnce(): void {
     const present = this.#stages.arrived([]);
     if (present === null) return;
     this.#assembled!.queue.add({
       run: () => {
+        this.kept.begin();
         const commit = becomeWhole({ ...this.#incoming(), unfounded: () => undefined }, present);
         // Nothing is held, and so it stands wherever the session does.
         if (this.standing.session !== null) this.standing.told(this.standing.session.position, true);

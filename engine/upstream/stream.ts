@@ -46,7 +46,7 @@ export interface Greeting {
  * What a follower has already of what it asks for.
  *   - `held`: all of it as it stood at the greeting's cursor; of a selection without LIMIT that was interrupted, the rows
  *     up to the id `through`; of a window, those up to its `edge` (null: nothing lay beyond).
- *   - `buckets`: some of it, whatever its age: `bucketsOf` of the ids and heads (storage/buckets.ts). Of a window: nothing.
+ *   - `buckets`: some of it, whatever its age: the sums of ids and heads (storage/buckets.ts). Of a window: nothing.
  */
 export type Had =
   | { readonly kind: 'held'; readonly through: EntityId | null; readonly edge: EntityId | null }
@@ -305,6 +305,8 @@ export interface Peer {
   readonly author: string;
   /** It may upload what others wrote: a relay. */
   readonly relays: boolean;
+  /** Rows of one chunk; MAX_CHUNK_ROWS where it is not said. */
+  readonly chunkRows?: number;
   /** What it said of itself. */
   readonly greeting: Pick<Greeting, 'node' | 'cursor'>;
   /** In order; what one turn says leaves in one frame. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { applyUpload } from '../../engine/feed/apply-upload.ts';
 import {
   MAX_ALL_WAITING_BYTES,
   MAX_ALL_WAITING_UPLOADS,
@@ -7,6 +8,7 @@ import {
   MAX_WAITING_UPLOADS,
 } from '../../engine/feed/limits.ts';
 import { createMint, type Mint } from '../../engine/write/mint.ts';
+import { prepared } from '../../engine/write/prepared.ts';
 import {
   type Edit,
   type EntityId,
@@ -122,6 +124,24 @@ describe('an uploaded transaction', () => {
     const narrowing = node.core.log.ofEntity(THING, A);
     expect(narrowing).toHaveLength(MAX_PRECURSORS + 2);
     expect(ana.believe().rowsOf(THING).get(A)).toEqual(stored(A));
+  });
+
+  test.each([
+    [2, [2, 2]],
+    [1, [2, MAX_PRECURSORS + 1]],
+    [0, [MAX_PRECURSORS + 1, MAX_PRECURSORS + 1]],
+  ])('is narrowed by %s operations at most, and later ones narrow the rest', async (most, heads) => {
+    const tx = transaction();
+    const roots = Array.from({ length: MAX_PRECURSORS }, () =>
+      [A, B].map((entity) => operation({ transaction: tx, entity })),
+    );
+    await upload(...roots.flat());
+    const last = transaction();
+    const fresh = [A, B].map((entity) => prepared(operation({ transaction: last, entity })));
+    node.core.driver.transaction(() => applyUpload(node.core, last, fresh, most));
+    expect([A, B].map((entity) => stored(entity)!.head.length)).toEqual(heads);
+    await node.transactor.transact((writing) => writing.update(Thing, B, { name: 'next' }));
+    expect(stored(B)!.head).toHaveLength(1);
   });
 
   test('that leaves a window of its author stays with it, because it is held', async () => {

@@ -4,6 +4,8 @@ import { collection, integer, json, memory, Node, text } from '../../index.ts';
 import {
   type Edit,
   encodeOperation,
+  MAX_LOGGED_TRANSACTION_OPERATIONS,
+  MAX_NARROWING_OPERATIONS,
   MAX_TRANSACTION_BYTES,
   MAX_TRANSACTION_OPERATIONS,
   MAX_VALUE_BYTES,
@@ -146,6 +148,16 @@ describe('ingest refuses, and a refusal leaves no trace:', () => {
     expect(await node.ingest(bytesOf(...operations))).toMatchObject({ applied: MAX_TRANSACTION_OPERATIONS });
   });
 
+  test(`more than ${MAX_NARROWING_OPERATIONS} operations without edits beside them`, async () => {
+    const transaction = ana.transaction();
+    const roots = Array.from({ length: MAX_TRANSACTION_OPERATIONS }, () => ana.operation({ transaction }));
+    const over = ({ id, entity }: Operation) => ana.operation({ transaction, entity, precursors: [id], edits: [] });
+    const narrowing = roots.slice(0, MAX_NARROWING_OPERATIONS).map(over);
+    await expectRefused([...roots, ...narrowing, over(roots[0]!)], 'limit-exceeded');
+    const result = await node.ingest(bytesOf(...roots, ...narrowing));
+    expect(result).toMatchObject({ applied: MAX_LOGGED_TRANSACTION_OPERATIONS, refused: [] });
+  });
+
   test(`a transaction of more than ${MAX_TRANSACTION_BYTES} bytes`, async () => {
     const transaction = ana.transaction();
     const large = (bytes: number) => ana.operation({ transaction, ...titled('x'.repeat(bytes)) });
@@ -174,7 +186,7 @@ describe('ingest', () => {
   test('a transaction of the greatest size that waits may come again, whole or in part', async () => {
     const transaction = ana.transaction();
     const root = ana.operation({});
-    const child = ana.operation({ transaction, entity: root.entity, precursors: [root.id], edits: [] });
+    const child = ana.operation({ transaction, entity: root.entity, precursors: [root.id], ...titled('child') });
     const others = Array.from({ length: MAX_TRANSACTION_OPERATIONS - 1 }, () => ana.operation({ transaction }));
     const whole = bytesOf(child, ...others);
     await node.ingest(whole);

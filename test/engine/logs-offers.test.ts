@@ -1,6 +1,7 @@
 /** What a durable node tells and takes of whoever follows its log. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_CHUNK_BYTES, MAX_DRIFT_MS, MAX_LOGGED_OPERATIONS, MAX_WAITING_UPLOADS } from '../../engine/feed/limits.ts';
+import { createIngester } from '../../engine/ingest/ingest.ts';
 import { AbsentTransactions } from '../../engine/logs/absent.ts';
 import { MAX_QUARANTINED_TRANSACTIONS } from '../../engine/logs/limits.ts';
 import { createMint } from '../../engine/write/mint.ts';
@@ -50,6 +51,10 @@ function operation(changes: Partial<Operation> = {}): Operation {
   };
 }
 
+class Relaying extends Believer {
+  override readonly relays = true as never;
+}
+
 let offers = 0;
 function offer(operations: readonly Operation[], floor = 0): void {
   offers += 1;
@@ -96,6 +101,22 @@ describe('an offer', () => {
     expect(await taken([operation()])).toBe('taken');
     clock.advance(1);
     expect(await taken([operation()])).toBe('clock-drift');
+  });
+
+  test('is judged by the clock for one that speaks for others, too, and one that is as far ahead as the log is taken', async () => {
+    ana = new Relaying(node, 'ana');
+    clock.set(node.clock.now() + MAX_DRIFT_MS + 1);
+    expect(await taken([operation()])).toBe('clock-drift');
+    const { log } = node.core;
+    expect([log.position(), log.greatestId()]).toEqual([0, null]);
+    const ahead = operation();
+    await createIngester(node.core, node.queue).ingest([encodeOperation(ahead)]);
+    expect(await taken([operation({ author: 'ben' })])).toBe('taken');
+    clock.advance(1);
+    expect(await taken([operation({ author: 'ben' })])).toBe('clock-drift');
+    clock.set(node.clock.now() - 1_000 * MAX_DRIFT_MS);
+    mint = createMint(clock, createTestRandom(6));
+    expect(await taken([operation({ author: 'ben' })])).toBe('taken');
   });
 
   test('of nothing, of two transactions, of bytes that are no operation or of a precursor that is not here is refused', async () => {

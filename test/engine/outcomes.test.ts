@@ -2,18 +2,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCompactor, OUTCOME_RETENTION_MS } from '../../engine/compact.ts';
+import { MAX_DRIFT_MS } from '../../engine/feed/limits.ts';
 import { createMint } from '../../engine/write/mint.ts';
+import { TendrilError } from '../../errors.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import {
   type Edit,
+  encodeOperation,
   idFrom,
   type Operation,
   type OperationId,
   type TransactionId,
   timeOf,
 } from '../../storage/index.ts';
+import { MAX_REFUSAL_BYTES, MAX_REFUSALS, REFUSALS_FORGOTTEN } from '../../storage/outcome.ts';
 import { type Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { Thing } from '../support/live-selections.ts';
 import { createTestClock, createTestRandom } from '../support/ports.ts';
@@ -50,6 +54,8 @@ async function restart(): Promise<void> {
 const clock = createTestClock();
 const mint = createMint(clock, createTestRandom(7));
 const CREATE: Edit = { kind: 'create', property: '' };
+/** Older than all that are made later. */
+const leastTransaction = mint.next() as TransactionId;
 const WRONG: Edit = { kind: 'set', property: 'rank', value: 'no number' };
 
 function operation(changes: Partial<Operation> = {}): Operation {
@@ -173,4 +179,69 @@ test('where nothing was pruned, nothing is too old', async () => {
   node.clock.advance(OUTCOME_RETENTION_MS * 2);
   expect(await compact()).toMatchObject({ outcomes: 0 });
   expect(await upload([old])).toEqual(['step']);
+});
+
+describe('refusals that are kept', () => {
+  const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
+  const transactions = Array.from({ length: MAX_REFUSALS + 1 }, () => mint.next() as TransactionId);
+  const refuse = (refused: readonly TransactionId[], why = error) =>
+    node.core.driver.transaction(() => {
+      for (const transaction of refused) node.core.log.outcomes.refuse(transaction, [], why);
+    });
+  const kept = () => transactions.filter((transaction) => node.core.log.outcome(transaction) !== null);
+
+  test(`are ${MAX_REFUSALS}; with one more the ${REFUSALS_FORGOTTEN} oldest make room, and no transaction that was applied`, async () => {
+    const applied = operation({ transaction: leastTransaction });
+    expect(await upload([applied])).toEqual(['step']);
+    refuse(transactions.slice(0, MAX_REFUSALS));
+    refuse(transactions.slice(5, 50));
+    expect(kept()).toEqual(transactions.slice(0, MAX_REFUSALS));
+    await restart();
+    refuse(transactions.slice(MAX_REFUSALS));
+    expect(kept()).toEqual(transactions.slice(REFUSALS_FORGOTTEN + 1));
+    expect(outcomeOf(applied)).toMatchObject({ kind: 'applied' });
+  });
+
+  test('are counted anew after a rollback', () => {
+    refuse(transactions.slice(0, MAX_REFUSALS - 1));
+    const { driver, log } = node.core;
+    const failing = () => {
+      for (const transaction of transactions.slice(MAX_REFUSALS - 1)) log.outcomes.refuse(transaction, [], error);
+      throw new Error('the disk is full');
+    };
+    expect(() => driver.transaction(failing)).toThrow('the disk is full');
+    log.rewind();
+    refuse(transactions.slice(MAX_REFUSALS - 1, MAX_REFUSALS));
+    expect(kept()).toHaveLength(MAX_REFUSALS);
+    refuse(transactions.slice(MAX_REFUSALS));
+    expect(kept()).toHaveLength(MAX_REFUSALS - REFUSALS_FORGOTTEN);
+  });
+
+  test(`have ${MAX_REFUSAL_BYTES} bytes at most: a longer one is not kept`, () => {
+    const [first, second] = transactions;
+    const sized = (more: number) => new TendrilError({ code: 'conflict', problem: `é${'x'.repeat(more)}`, remedy: '' });
+    const bytes = () =>
+      Number(node.core.driver.get('SELECT max(length(CAST(refusal AS BLOB))) FROM tendril_outcome')![0]);
+    refuse([first!], sized(0));
+    const more = MAX_REFUSAL_BYTES - bytes();
+    refuse([first!], sized(more));
+    expect(bytes()).toBe(MAX_REFUSAL_BYTES);
+    refuse([second!], sized(more + 1));
+    expect(kept()).toEqual([first]);
+  });
+
+  test('are none of what cannot be read as a transaction of its author, or was made in the future', async () => {
+    const { driver } = node.core;
+    const strange = operation({ transaction: mint.next() as TransactionId });
+    ana.heard.length = 0;
+    for (const pieces of [[], [new Uint8Array(3)], [encodeOperation(operation())]]) {
+      ana.session.take({ kind: 'upload', transaction: strange.transaction, attempt: 1, operations: pieces });
+    }
+    await node.queue.drained();
+    expect(ana.said('refused').map(({ error }) => error.code)).toEqual(Array(3).fill('invalid-operation'));
+    const ahead = createMint({ now: () => node.clock.now() + MAX_DRIFT_MS + 1 }, createTestRandom(8));
+    const early = operation({ transaction: ahead.next() as TransactionId, edits: [CREATE, WRONG] });
+    expect(await upload([early])).toEqual(['schema-mismatch']);
+    expect(driver.all('SELECT 1 FROM tendril_outcome')).toEqual([]);
+  });
 });

@@ -15,7 +15,13 @@ import {
   MAX_TEXT_BYTES,
 } from '../../net/wire/message-field.ts';
 import { MAX_PARAMETER_NAME_BYTES, MAX_PARAMETERS } from '../../net/wire/value-field.ts';
-import { idFrom, MAX_NAME_BYTES, MAX_TRANSACTION_OPERATIONS, MAX_VALUE_BYTES } from '../../storage/index.ts';
+import {
+  idFrom,
+  MAX_LOGGED_TRANSACTION_OPERATIONS,
+  MAX_NAME_BYTES,
+  MAX_TRANSACTION_OPERATIONS,
+  MAX_VALUE_BYTES,
+} from '../../storage/index.ts';
 import { failureOf } from '../support/failure.ts';
 import { ID, packed } from './hostile-frames.ts';
 
@@ -156,7 +162,7 @@ const LIMITS: readonly Limit[] = [
   ],
   [
     'operations that are offered',
-    MAX_TRANSACTION_OPERATIONS,
+    MAX_LOGGED_TRANSACTION_OPERATIONS,
     (n) => ({ kind: 'offer', position: 1, floor: 0, operations: times(n, NONE) }),
     (n) => [9, 1, 0, times(n, NONE)],
   ],
@@ -174,7 +180,7 @@ const LIMITS: readonly Limit[] = [
   ],
   [
     'operations of one transaction of a log',
-    MAX_TRANSACTION_OPERATIONS,
+    MAX_LOGGED_TRANSACTION_OPERATIONS,
     (n) => ({ kind: 'logged', floor: 0, transactions: [{ position: 1, transaction: id, operations: times(n, NONE) }] }),
     (n) => [45, 0, [[1, ID, times(n, NONE)]]],
   ],

@@ -204,6 +204,10 @@ async function writeUnheard({ client }: World): Promise<string> {
   return id;
 }
 
+async function writeOften(server: Node, id: string): Promise<void> {
+  for (let at = 0; at < 20; at += 1) await server.transact((tx) => tx.update(Note, id, { title: `often ${at}` }));
+}
+
 async function expectOnce(server: Node, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const written = (await server.history(Note, id)).filter(({ edits }) => JSON.stringify(edits).includes('pending'));
@@ -247,6 +251,8 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     }
     await close(server);
     const restored = await openServer(backup);
+    // It has come further than the client's cursor, another way.
+    await writeOften(restored, ids[120]!);
     await meet(world, restored);
     await quiet(client.upstream);
     await expectOnce(restored, [...pending, unheard]);
@@ -269,6 +275,11 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
       tx.delete(Note, ids[111]!);
       tx.update(Note, ids[HELD[1]!]!, { title: 'it never heard' });
     });
+    await writeOften(server, ids[HELD[2]!]!);
+    // Of one it heard another way, so that this stands at another position there.
+    const { position } = server.report();
+    await server.transact((tx) => tx.update(Note, ids[112]!, { title: 'it heard' }));
+    await other.ingest((await server.operations(position)).map(({ bytes }) => bytes));
     await client.expectEqual();
     const unheard = await writeUnheard(world);
     await client.leave();
@@ -281,6 +292,10 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     expect(status).toEqual(['complete', 'complete', 'complete']);
     expect(client.lives[0]!.rows.find(({ id }) => id === ids[110])).toMatchObject({ title: '110', body: 'pending' });
     expect(client.lives[0]!.rows.some(({ id }) => id === ids[111])).toBe(true);
+    expect(other.report().position).toBeLessThan(position);
+    await other.transact((tx) => tx.update(Note, ids[112]!, { title: 'news' }));
+    await quiet(client.upstream);
+    expect(client.lives[0]!.rows.find(({ id }) => id === ids[112])).toMatchObject({ title: 'news' });
     await client.leave();
     await close(other);
     const authority = await openServer(path, { role: 'durable' });
@@ -341,6 +356,7 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
       tx.delete(Note, ids[2]!);
       tx.update(Note, ids[HELD[1]!]!, { title: 'at the second' });
     });
+    await writeOften(second, ids[120]!);
     await client.expectEqual();
     const unheard = await writeUnheard(world);
     await client.leave();

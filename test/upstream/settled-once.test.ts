@@ -234,8 +234,8 @@ test('whatever the power cut leaves on the disks at any moment, what was acknowl
   const pair = await Pair.begin();
   const { serverDisk, clientDisk, settled, upstream } = pair;
   const moments: { readonly server: number; readonly client: number; readonly acknowledged: readonly number[] }[] = [];
-  let before = serverDisk.moment();
   let isWriting = true;
+  let before = 0;
   const watch = () => {
     // What the server did since, it did while the client was where it is now at the latest.
     for (; before <= serverDisk.moment(); before += 1) {
@@ -243,8 +243,13 @@ test('whatever the power cut leaves on the disks at any moment, what was acknowl
     }
     if (isWriting) setImmediate(watch);
   };
+  upstream.holdRequests = true;
   pair.write();
+  const pending = () => pair.client.report().upstream!.outbox.transactions;
+  while (pending() < WRITES) await new Promise(setImmediate);
+  before = serverDisk.moment();
   const client = clientDisk.moment();
+  upstream.holdRequests = false;
   watch();
   await quiet(upstream);
   isWriting = false;
