@@ -35,6 +35,7 @@ export {
   type Tried,
   type Upstream,
   type UpstreamReport,
+  type Verified,
 } from './engine/index.ts';
 export { type ErrorCode, type Facts, TendrilError } from './errors.ts';
 export {

@@ -1,4 +1,5 @@
 /** What the reactor is told: the net effect of one committed transaction on each row it touched. */
+import type { TendrilError } from '../errors.ts';
 import type { RawRow, Selection, SqlValue } from '../query/index.ts';
 import type { EntityId, Operation, Position, StoredRow, TransactionId } from '../storage/index.ts';
 
@@ -53,6 +54,8 @@ export interface Touched {
   readonly operations: readonly TouchedOperation[];
   /** A relay was told the row, and not all that was done to it. */
   readonly isWhole?: boolean;
+  /** Why a relay holds nothing of it any more, where it is because the row cannot be read. */
+  readonly unreadable?: TendrilError;
 }
 
 /** How live queries read: committed rows, as they stand now or stood at `at` (an earlier position of the same group). */

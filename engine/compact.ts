@@ -133,9 +133,9 @@ class CompactRun {
     const { log, compaction } = this.#parts.core;
     const stretch = compaction.stretch(done, target, this.#turnOperations)!;
     const met = new Map<Key, Claim[]>();
-    for (const { collection, entity, claim } of stretch.operations) {
+    for (const { collection, entity, claim, isFirst } of stretch.operations) {
       const key = `${entity}${collection}`;
-      const claims = met.get(key) ?? [...(await this.#claimsOf(key, collection, entity, done))];
+      const claims = met.get(key) ?? (isFirst ? [] : [...(await this.#claimsOf(key, collection, entity, done))]);
       met.set(key, claims);
       if (claim !== null) claims.push(claim);
     }

@@ -18,6 +18,7 @@ export type { ReadOptions } from './read-options.ts';
 export type { FollowersReport, Report, UpstreamReport } from './report.ts';
 export type { Shelf } from './shelf.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
+export type { Verified } from './upstream/findings.ts';
 export type { Refused, Tried } from './upstream/refused.ts';
 export type { Outcomes } from './upstream/settlements.ts';
 export type { Staging } from './upstream/staging.ts';

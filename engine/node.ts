@@ -24,10 +24,12 @@ import type { ReadOptions } from './read-options.ts';
 import { makeReport, type Report } from './report.ts';
 import { createShelf, type Shelf } from './shelf.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
+import type { Verified } from './upstream/findings.ts';
 import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';
 import type { Outcomes } from './upstream/settlements.ts';
 import { flushHeld } from './upstream/staging.ts';
-import type { FeedSession, Peer } from './upstream/stream.ts';
+import type { FeedSession, Peer, Upstream } from './upstream/stream.ts';
+import { Verifications } from './verify.ts';
 import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
 
@@ -45,6 +47,7 @@ export class Node {
   /** The transactions made here that were refused, until they are retried or discarded; none on a durable node. */
   readonly refused: Shelf;
   readonly #parts: NodeParts;
+  readonly #verifications = new Verifications();
   #closing: Promise<void> | null = null;
 
   private constructor(parts: NodeParts) {
@@ -256,6 +259,23 @@ export class Node {
     return flushHeld({ queue, journal, outbox, sender, settlements });
   }
 
+  /**
+   * Compares what this node holds with an upstream, row by row where they may differ, and says where they do.
+   *
+   * - An ephemeral node without an argument: its own upstream, in its own session, exactly: what is pending here is no
+   *   difference. What it follows is compared, and what differs is repaired. Of a selection of 64 rows and more ids and heads
+   *   are compared first, 2 KiB: a value that was changed in the file without its head is found only beside another.
+   * - With one, or on a durable node: every collection, in a session of its own. It only tells, and what one of both had
+   *   not heard of yet is told as a difference: compare when nobody writes. What an ephemeral node does not hold is none.
+   *
+   * @throws {TendrilError} `offline` where there is no session, or it is lost meanwhile; `system-mismatch`,
+   *   `schema-mismatch`, `invalid-option` on a durable node without upstream, `closed`.
+   */
+  async verify(upstream?: Upstream): Promise<Verified> {
+    if (this.#closing !== null) throw closed();
+    return this.#verifications.run(this.#parts, upstream);
+  }
+
   /** Commits what was asked for before, ends what is open, and gives the storage back. May be called again. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -265,6 +285,7 @@ export class Node {
   async #close(): Promise<void> {
     const { core, queue, transactor, reactor } = this.#parts;
     transactor.close(closed());
+    this.#verifications.end(closed());
     const followers = this.#parts.role === 'durable' ? this.#parts.feed : this.#parts.followers;
     followers.end(closed());
     if (this.#parts.role === 'durable') await this.#parts.ingester.settled();

@@ -12,12 +12,14 @@ import { createIngester, type Ingester } from './ingest/ingest.ts';
 import { LogFollower } from './logs/log-follower.ts';
 import { type NodeOptions, openStorage } from './open-store.ts';
 import { assemble, type Parts } from './parts.ts';
+import type { Upstream } from './upstream/stream.ts';
 import { LoggedApplication } from './write/apply.ts';
 
 export interface DurableParts extends Parts {
   readonly role: 'durable';
   readonly answers: Answers;
   readonly ingester: Ingester;
+  readonly upstream: Upstream | null;
   /** What it tells those that follow it. */
   readonly feed: Feed;
   /** Of its upstream; null where it has none. */
@@ -69,6 +71,7 @@ export async function openDurable(options: NodeOptions): Promise<DurableParts> {
     return {
       ...parts,
       role: 'durable' as const,
+      upstream: upstream ?? null,
       answers: localAnswers(parts),
       ingester,
       feed,

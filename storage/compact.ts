@@ -14,8 +14,10 @@ import type { SqliteDriver } from './driver.ts';
 import { floorOf } from './floor.ts';
 import { bytesOfId, type EntityId, leastIdAt, type OperationId, type Position } from './ids.ts';
 import { numberBytes, readMeta, writeMeta } from './meta.ts';
+import type { Operation } from './operation.ts';
+import { decodeLogged } from './operation-bytes.ts';
 import { bytesIn } from './row-bytes.ts';
-import { decodeKeptOfLog, encodeSkeleton, isSkeleton, type KeptOperation } from './skeleton.ts';
+import { decodeKeptOfLog, encodeSkeleton, isSkeleton } from './skeleton.ts';
 import type { CollectionNumbers } from './sqlite-log.ts';
 
 /** Where an operation stands in the log. */
@@ -41,6 +43,8 @@ export interface Stretch {
     readonly collection: string;
     readonly entity: EntityId;
     readonly claim: Claim | null;
+    /** The log has none of the entity before it. */
+    readonly isFirst: boolean;
   }[];
 }
 
@@ -78,9 +82,11 @@ const COMPACTED_KEY = 'compacted';
 /** Before every operation. */
 export const FIRST_PLACE: Place = { position: 0 as Position, ordinal: 0 };
 
-const STRETCH = `SELECT position, ordinal, bytes FROM tendril_content WHERE position > ? AND position <= ?
+/** Of an operation before which there was no row, the undo says just that. */
+const STRETCH_COLUMNS = `position, ordinal, bytes, undo = x'00'`;
+const STRETCH = `SELECT ${STRETCH_COLUMNS} FROM tendril_content WHERE position > ? AND position <= ?
   ORDER BY position, ordinal LIMIT ?`;
-const TRANSACTION = 'SELECT position, ordinal, bytes FROM tendril_content WHERE position = ? ORDER BY ordinal';
+const TRANSACTION = `SELECT ${STRETCH_COLUMNS} FROM tendril_content WHERE position = ? ORDER BY ordinal`;
 /** That of a creation is one byte, and stays: taking it away would write its whole row again. */
 const DROP_UNDO = `UPDATE tendril_content SET undo = x''
   WHERE position > ? AND position <= ? AND length(undo) > 1`;
@@ -113,11 +119,12 @@ export function createCompaction(driver: SqliteDriver, numbers: CollectionNumber
         rows = whole.length > 0 ? whole : driver.all(TRANSACTION, [cut]);
       }
       if (rows.length === 0) return null;
-      const operations = rows.map(([at, ordinal, bytes]) => {
+      const operations = rows.map(([at, ordinal, bytes, isFirst]) => {
         const place = { position: at as Position, ordinal: ordinal as number };
-        const kept = decodeKeptOfLog(bytesIn(bytes, 'an operation'));
-        const { collection, entity } = kept.operation;
-        return { collection, entity, claim: claimOf(place, kept) };
+        const operation = operationIn(bytesIn(bytes, 'an operation'));
+        const { collection, entity } = operation;
+        const claim = isSkeleton(bytes as Uint8Array) ? null : claimOf(place, operation);
+        return { collection, entity, claim, isFirst: isFirst === 1 };
       });
       return { through: rows.at(-1)![0] as Position, operations };
     },
@@ -131,8 +138,7 @@ export function createCompaction(driver: SqliteDriver, numbers: CollectionNumber
         last = { position: at as Position, ordinal: ordinal as number };
         const bytes = bytesIn(cell, 'an operation');
         if (isSkeleton(bytes)) continue;
-        const claim = claimOf(last, decodeKeptOfLog(bytes));
-        if (claim !== null) claims.push(claim);
+        claims.push(claimOf(last, decodeLogged(bytes)));
       }
       return { claims, scanned: rows.length, last: rows.length < limit ? null : last };
     },
@@ -164,10 +170,13 @@ export function createCompaction(driver: SqliteDriver, numbers: CollectionNumber
   };
 }
 
-/** null for a skeleton, which claims nothing any more. What only narrows a head claims nothing either, and is none yet. */
-function claimOf(place: Place, { operation, isSkeleton: isGone }: KeptOperation): Claim | null {
-  if (isGone) return null;
-  const { id, edits } = operation;
+/** Without the digest, which costs as much as the reading. */
+function operationIn(bytes: Uint8Array): Operation {
+  return isSkeleton(bytes) ? decodeKeptOfLog(bytes).operation : decodeLogged(bytes);
+}
+
+/** Of a whole one: a skeleton claims nothing any more. What only narrows a head claims nothing either, and is none yet. */
+function claimOf(place: Place, { id, edits }: Operation): Claim {
   const properties = edits.flatMap((edit) => (edit.kind === 'unknown' ? [] : [edit.property]));
   return { ...place, id, properties, isOpaque: edits.some(({ kind }) => kind === 'unknown') };
 }

@@ -79,6 +79,7 @@ export {
 export type { PropertyRule, PropertyType } from './property-rule.ts';
 export { decodeCell, encodeSqlValue, encodeValue, fitsType } from './property-value.ts';
 export { sameBytes, sameCell, undoRow, versionsOf, winnersOf, withRegisters } from './registers.ts';
+export { decodeOperations } from './replica-bytes.ts';
 export {
   type Damage,
   type KeptBase,

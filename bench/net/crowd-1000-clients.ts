@@ -1,10 +1,11 @@
 /** A program: clients with one live query each. Given: the server's address, the number of the first, how many, and what they follow. */
 import { setTimeout } from 'node:timers/promises';
-import { type ChangeSet, type LiveQuery, Node, webSocket } from '../../index.ts';
+import { type ChangeSet, type LiveQuery, Node } from '../../index.ts';
 import type { RowOf } from '../../storage/index.ts';
 import { createRandom } from '../../test/support/random.ts';
 import { nativeMemory } from '../native.ts';
 import { Note, type NoteState, nowUs, stateOf, topicOf } from './crowd-note.ts';
+import { openGate } from './gate.ts';
 import { offer } from './program.ts';
 
 /** A thousand at once would be more than a server's queue of connections. */
@@ -33,6 +34,7 @@ export type Follows = 'a topic' | 'everything';
 
 const [url, first, count, follows] = process.argv.slice(2);
 const random = createRandom(Number(first));
+const gate = openGate(url!);
 const clients: Client[] = [];
 for (let opened = 0; opened < Number(count); opened += OPENED_AT_A_TIME) {
   const numbers = Array.from({ length: Math.min(OPENED_AT_A_TIME, Number(count) - opened) }, (_, at) => opened + at);
@@ -40,7 +42,7 @@ for (let opened = 0; opened < Number(count); opened += OPENED_AT_A_TIME) {
 }
 
 async function open(number: number): Promise<Client> {
-  const node = await Node.open({ collections: [Note], storage: nativeMemory(), upstream: webSocket(url!) });
+  const node = await Node.open({ collections: [Note], storage: nativeMemory(), upstream: gate.upstream });
   const asked: Asked = follows === 'everything' ? ['', []] : ['topic = ?', [topicOf(number)]];
   const live = node.live(Note, ...asked);
   const client: Client = { node, asked, live, told: [], delaysMs: [] };
@@ -67,8 +69,11 @@ const offered = {
   told: () => clients.reduce((sum, { told }) => sum + told.length, 0),
   reports: (): readonly ClientReport[] => clients.map(({ asked, told, delaysMs }) => ({ asked, told, delaysMs })),
   shown: (): readonly (readonly NoteState[])[] => clients.map(({ live }) => live.rows.map(stateOf)),
+  /** All of them lose their links, and get no others. */
+  leave: () => gate.shut(),
   /** All of them, within `withinMs`; resolves when all are whole again. */
   reconnect: async (withinMs: number): Promise<void> => {
+    gate.open();
     await Promise.all(
       clients.map(async (client) => {
         await setTimeout(random.integer(withinMs));

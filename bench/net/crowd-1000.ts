@@ -4,7 +4,8 @@
  * the while, so that much more waits for each than may. The server is one process, its clients are a few others.
  *
  * What the server's process grows by, from the moment when all clients are there, is looked at every few milliseconds.
- * Afterwards the 50 are let go, and are right without being told to reconnect; then all 1,000 reconnect within a second.
+ * Afterwards the 50 are let go, and are right without being told to reconnect; then all 1,000 lose their links, 500 commits a
+ * second go on for AWAY_SECONDS, and all reconnect within a second.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Bench, Pace } from '../bench.ts';
@@ -23,6 +24,7 @@ const COMMITS_PER_SECOND = 500;
 const SECONDS = 120;
 const SHORT_SECONDS = 8;
 const WARM_UP_SECONDS = 4;
+const AWAY_SECONDS = 5;
 const RECONNECT_WITHIN_MS = 1_000;
 const MAX_SETTLING_MS = 30_000;
 const LOOK_MS = 50;
@@ -63,7 +65,9 @@ async function runCrowd(file: string, say: (what: string) => void, { isShort }: 
   say('those that did not read go on');
   process.kill(idlers.pid, 'SIGCONT');
   const wrongIdlers = await untilRight(server, idlers);
-  say('all reconnect');
+  say('all go away, and reconnect');
+  for (const clients of [...readers, idlers]) await clients.ask('leave');
+  await server.ask('commit', COMMITS_PER_SECOND, AWAY_SECONDS);
   const backMs = await reconnectAll([...readers, idlers]);
   const wrongBack = await countWrong(server, [...readers, idlers]);
   for (const clients of [...readers, idlers]) await clients.end();

@@ -1,7 +1,8 @@
 /**
  * Authority log: every transaction that the authority has taken, read from it as it grows.
  *
- * Invariant: what stood in it once stands in it for ever, the same, unless a backup was put back.
+ * Invariant: what stood in it once stands in it for ever, the same, unless a backup was put back, or it was compacted: what
+ * stood there is remembered here.
  */
 import type { Node } from '../../engine/index.ts';
 import { decodeOperation, type Operation } from '../../storage/index.ts';
@@ -30,16 +31,22 @@ export class AuthorityLog {
     this.#confirmed = 0;
   }
 
-  /** An earlier state of it was put back. */
-  restored(): void {
-    this.#transactions = [];
+  /** What has been read of it, to be put back with its node's disk. */
+  get transactions(): readonly (readonly Operation[])[] {
+    return [...this.#transactions];
+  }
+
+  /** An earlier state of it was put back, in which it had these. */
+  restored(transactions: readonly (readonly Operation[])[]): void {
+    this.#transactions = [...transactions];
     this.#confirmed = 0;
   }
 
-  /** Reads what came since. Returns what is wrong with it. */
-  async read(node: Node): Promise<readonly string[]> {
+  /** Reads what came since. Returns what is wrong with it. - `floor`: up to it the log is compacted. */
+  async read(node: Node, floor: number): Promise<readonly string[]> {
     this.#violations = [];
     const expected = this.#transactions.length;
+    this.#confirmed = Math.max(this.#confirmed, Math.min(floor, expected));
     for (;;) {
       const found = await node.operations(this.#confirmed, PORTION);
       if (found.length === 0) break;

@@ -24,12 +24,24 @@ export class Fold {
     const key = `${collection} ${entity}`;
     const folded = this.#entities.get(key) ?? { collection, id: entity, operations: [] };
     this.#entities.set(key, folded);
-    const { operations } = folded;
-    let at = operations.length;
-    while (at > 0 && operations[at - 1]!.id > operation.id) at -= 1;
-    operations.splice(at, 0, operation);
+    insert(folded.operations, operation);
     return folded;
   }
+
+  /** The entity that the operations are of, as it would be with them too; `isKnown`: there are others of it. */
+  with(own: readonly Operation[]): { readonly folded: Folded; readonly isKnown: boolean } {
+    const { collection, entity } = own[0]!;
+    const known = this.#entities.get(`${collection} ${entity}`);
+    const operations = [...(known?.operations ?? [])];
+    for (const operation of own) insert(operations, operation);
+    return { folded: { collection, id: entity, operations }, isKnown: known !== undefined };
+  }
+}
+
+function insert(operations: Operation[], operation: Operation): void {
+  let at = operations.length;
+  while (at > 0 && operations[at - 1]!.id > operation.id) at -= 1;
+  operations.splice(at, 0, operation);
 }
 
 /** The entity's properties, by name. */

@@ -21,6 +21,8 @@ export interface MeshNode<Name extends string = string> {
   readonly skewMs?: number;
   /** Bytes that may wait for one of its followers before it is cut off. */
   readonly queueBytes?: number;
+  /** Rows of a snapshot that one of its followers is sent at once. */
+  readonly chunkRows?: number;
 }
 
 export interface MeshOptions<Name extends string> {
@@ -64,7 +66,7 @@ export async function mesh<const Name extends string>(options: MeshOptions<Name>
       random: randomOf(seed, name),
       disk: await Disk.make(kind, openSqlite),
       isPersistent: kind === 'file',
-      queueBytes: node.queueBytes,
+      limits: limitsOf(node),
       onError: options.onError ?? (() => {}),
       crashed: () => options.onCrash?.(name),
     };
@@ -75,6 +77,10 @@ export async function mesh<const Name extends string>(options: MeshOptions<Name>
   const world = new World<Name>({ seed, time, network, nodes, openSqlite, onEvent });
   for (const node of nodes.values()) await node.start();
   return world;
+}
+
+function limitsOf({ queueBytes, chunkRows }: { readonly [Limit in 'queueBytes' | 'chunkRows']?: number | undefined }) {
+  return { ...(queueBytes === undefined ? {} : { queueBytes }), ...(chunkRows === undefined ? {} : { chunkRows }) };
 }
 
 function openSqlite(): Promise<SqliteDriver> {

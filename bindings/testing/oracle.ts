@@ -4,24 +4,41 @@
  *
  * What it checks, of every node, whenever it is asked
  *   - each live query equals the same SQL over the rows the node holds; a window a beginning of it (law 6);
- *   - there is one position of the authority's log at which all its complete live queries equal the fold of that log, and
- *     that position never goes back; rows of which something is pending are let be, and where it is not known which these
- *     are, the node is, until nothing is;
+ *   - there is one position of the authority's log at which all its complete live queries equal the fold of that log with
+ *     the node's own pending operations, and that position never goes back. Where the disk does not tell what is pending,
+ *     rows of which something is are let be; where it is not known which these are, the node is, until nothing is;
+ *   - where nothing is on its way that position is the log's last, and a row that is held is the authority's, with its head
+ *     and versions;
  *   - the authority's own rows are the fold of its log.
  */
 import type { Collection, SqliteDriver } from '../../storage/index.ts';
 import { columnsOf, isWindow, Spelling, spellCells, sqlOf, valuesOf } from './asked-rows.ts';
 import type { AuthorityLog } from './authority-log.ts';
+import { type OwnPending, ownPendingOf } from './own-pending.ts';
 import { quoted, Reference } from './reference.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { Watched } from './watched.ts';
 
-const NONE: ReadonlySet<string> = new Set();
+const NOTHING: OwnPending = { operations: [], left: new Set() };
 /** Where the id stands in a spelled row: the first cell of it, a ULID. */
 const ID_FROM = 2;
 const ID_TO = 28;
 /** Rows that a message shows of each side. */
 const SHOWN_ROWS = 3;
+
+/**
+ * - `touched`: ids that the node has pending writes of, where its disk does not tell.
+ * - `isAtEnd`: nothing is on its way to it.
+ */
+export interface Asked {
+  readonly touched?: ReadonlySet<string> | undefined;
+  readonly isAtEnd?: boolean;
+}
+
+interface Doubt {
+  readonly letBe: ReadonlySet<string>;
+  readonly pending: number;
+}
 
 export class Oracle {
   readonly #log: AuthorityLog;
@@ -65,11 +82,26 @@ export class Oracle {
   }
 
   /** What is wrong with the node now. The log must have been read before. */
-  async violations(node: SimulatedNode, touched?: ReadonlySet<string>): Promise<readonly string[]> {
+  async violations(node: SimulatedNode, asked: Asked = {}): Promise<readonly string[]> {
     const ready = [...node.watched].filter(({ isReady, live }) => isReady && live.status !== 'denied');
-    return [...this.#ownRows(node, ready), ...(await this.#upstream(node, ready, touched))].map(
+    return [...this.#ownRows(node, ready), ...(await this.#upstream(node, ready, asked))].map(
       (violation) => `${node.name}: ${violation}`,
     );
+  }
+
+  /** Of a follower to which nothing is on its way, and which has nothing pending: whether its rows are the authority's. */
+  heldViolations(node: SimulatedNode, authority: SimulatedNode): readonly string[] {
+    return node.collections.flatMap((collection) => {
+      const same = authority.collections.find(({ name }) => name === collection.name);
+      if (same === undefined) return [];
+      const isAlike = columnsOf(same).join() === columnsOf(collection).join();
+      const sql = `SELECT id, ${isAlike ? 'hex(_versions), ' : ''}hex(_head), _deleted FROM ${quoted(`_${collection.name}`)}`;
+      const [own, known] = [spellCells(node.disk.read(sql)), new Set(spellCells(authority.disk.read(sql)))];
+      const wrong = own.find((row) => !known.has(row));
+      if (wrong === undefined) return [];
+      const there = [...known].find((row) => row.slice(ID_FROM, ID_TO) === wrong.slice(ID_FROM, ID_TO));
+      return [`${node.name}: a row of ${collection.name} is not as the authority has it: ${wrong}, there ${there}`];
+    });
   }
 
   /** Of a durable node: whether its tables are the fold of the log. */
@@ -112,23 +144,26 @@ export class Oracle {
   async #upstream(
     node: SimulatedNode,
     watched: readonly Watched[],
-    touched: ReadonlySet<string> | undefined,
+    { touched, isAtEnd = false }: Asked,
   ): Promise<readonly string[]> {
     if (this.#suspended.has(node.name)) return [];
     const isPending = node.upstream !== null && node.running.report().upstream!.outbox.transactions > 0;
-    if (isPending && touched === undefined) return [];
-    const letBe = isPending ? touched! : NONE;
-    // What a statement makes of rows cannot be told apart by rows.
-    const complete = watched.filter(
-      ({ live, collection }) => live.status === 'complete' && !(isPending && !collection),
-    );
+    const own = isPending ? ownPendingOf(node) : NOTHING;
+    if (own === null && touched === undefined) return [];
+    const { operations, left } = own ?? { operations: [], left: touched! };
+    const complete = watched.filter(({ live }) => live.status === 'complete');
     if (complete.length === 0) return [];
     const reference = await this.#referenceOf(node);
-    const begin = reference.position;
+    const begin = isAtEnd ? this.#log.position : reference.position;
     let wrong: string | null = null;
     for (let position = begin; position <= this.#log.position; position += 1) {
       reference.advance(this.#log, position);
-      wrong = this.#firstWrong(reference, complete, letBe);
+      wrong = reference.withOwn(operations, (unclear) => {
+        return this.#firstWrong(reference, complete, {
+          letBe: new Set([...left, ...unclear]),
+          pending: operations.length,
+        });
+      });
       if (wrong === null) return [];
     }
     this.reopened(node);
@@ -138,9 +173,12 @@ export class Oracle {
   /**
    * - `letBe`: ids of rows that are not judged. Where there are such, a window may show less than its LIMIT, or rows of what
    *   is kept beyond it: of those it is asked only whether they match.
+   * - `pending`: operations; a window may lack as many rows at its end, which lie beyond what the node is told of.
    */
-  #firstWrong(reference: Reference, complete: readonly Watched[], letBe: ReadonlySet<string>): string | null {
+  #firstWrong(reference: Reference, complete: readonly Watched[], { letBe, pending }: Doubt): string | null {
     for (const each of complete) {
+      // What a statement makes of rows cannot be told apart by rows.
+      if (letBe.size > 0 && each.collection === null) continue;
       const isPartial = letBe.size > 0 && isWindow(each);
       const sql = sqlOf(each, ({ name }) => quoted(name), isPartial);
       const isJudged = (row: string) => letBe.size === 0 || !letBe.has(row.slice(ID_FROM, ID_TO));
@@ -148,6 +186,12 @@ export class Oracle {
       const shown = this.#shown(each, () => reference.columns(sql)).filter(isJudged);
       if (isPartial) {
         if (shown.some((row) => !expected.includes(row))) return `${asText(each)}: ${difference(shown, expected)}`;
+      } else if (pending > 0 && isWindow(each)) {
+        const missing = expected.length - shown.length;
+        const isBeginning = missing >= 0 && missing <= pending;
+        if (!isBeginning || shown.join() !== expected.slice(0, shown.length).join()) {
+          return `${asText(each)}: ${difference(shown, expected)}`;
+        }
       } else if (shown.join() !== expected.join()) return `${asText(each)}: ${difference(shown, expected)}`;
     }
     return null;

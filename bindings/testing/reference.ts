@@ -1,8 +1,10 @@
 /** Reference: what one node should know: a plain table for each of its collections, at one position of the authority's log. */
 import type { Cell, SqlValue } from '../../query/index.ts';
-import type { Collection, SqliteDriver } from '../../storage/index.ts';
+import type { Collection, Operation, SqliteDriver } from '../../storage/index.ts';
 import type { AuthorityLog } from './authority-log.ts';
 import { Fold, type Folded, valuesOf } from './fold.ts';
+
+const NONE: ReadonlySet<string> = new Set();
 
 export class Reference {
   readonly #sqlite: SqliteDriver;
@@ -26,6 +28,28 @@ export class Reference {
       for (const operation of log.at(this.#position + 1)) changed.add(this.#fold.add(operation));
     }
     for (const folded of changed) this.#write(folded);
+  }
+
+  /**
+   * Runs `body` while the tables are as they would be with these operations, which are not in the log yet. Given are the ids
+   * of which nobody can say that: they were made here, by somebody who did not know that they are there.
+   */
+  withOwn<Result>(own: readonly Operation[], body: (unclear: ReadonlySet<string>) => Result): Result {
+    if (own.length === 0) return body(NONE);
+    const unclear = new Set<string>();
+    this.#sqlite.exec('SAVEPOINT own');
+    try {
+      for (const operations of byEntity(own)) {
+        const { folded, isKnown } = this.#fold.with(operations);
+        const isMade = operations.some(({ edits }) => edits.some(({ kind }) => kind === 'create'));
+        if (isMade && isKnown) unclear.add(folded.id);
+        this.#write(folded);
+      }
+      return body(unclear);
+    } finally {
+      this.#sqlite.exec('ROLLBACK TO own');
+      this.#sqlite.exec('RELEASE own');
+    }
   }
 
   rows(sql: string, parameters: readonly SqlValue[]): Cell[][] {
@@ -57,6 +81,15 @@ export class Reference {
     const marks = ['?', ...names.map(() => '?')].join(', ');
     this.#sqlite.run(`REPLACE INTO ${table} VALUES (${marks})`, [folded.id, ...cells]);
   }
+}
+
+function byEntity(operations: readonly Operation[]): Iterable<readonly Operation[]> {
+  const found = new Map<string, Operation[]>();
+  for (const operation of operations) {
+    const key = `${operation.collection} ${operation.entity}`;
+    found.set(key, [...(found.get(key) ?? []), operation]);
+  }
+  return found.values();
 }
 
 function tableSql({ name, table }: Collection): string {

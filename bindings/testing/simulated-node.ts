@@ -28,8 +28,8 @@ export interface SimulatedNodeParts {
   readonly random: Seeded;
   readonly disk: Disk;
   readonly isPersistent: boolean;
-  /** Bytes that may wait for one follower. */
-  readonly queueBytes: number | undefined;
+  /** Towards each that follows it. */
+  readonly limits: { readonly queueBytes?: number; readonly chunkRows?: number };
   readonly onError: (name: string, error: unknown) => void;
   readonly crashed: (node: SimulatedNode) => void;
 }
@@ -72,6 +72,11 @@ export class SimulatedNode implements Host {
     });
   }
 
+  /** It keeps a log of its own. */
+  get isDurable(): boolean {
+    return this.upstream === null || this.#parts.role === 'durable';
+  }
+
   /** What its disk holds outlives a crash. */
   get isPersistent(): boolean {
     return this.#parts.isPersistent;
@@ -93,12 +98,12 @@ export class SimulatedNode implements Host {
 
   readonly accept = (connector: Connector): void => {
     const { scheduler } = this.#incarnation!.ports;
-    const { queueBytes } = this.#parts;
+    const { limits } = this.#parts;
     const served = serveLink(this.running, connector, {
       access: 'open',
       ports: { scheduler },
       onError: this.#failed,
-      ...(queueBytes === undefined ? {} : { limits: { queueBytes } }),
+      limits,
     });
     this.#served = [...this.#served.filter((each) => each.report().sessions > 0), served];
   };

@@ -41,6 +41,8 @@ export class World<Name extends string = string> {
   readonly #log = new AuthorityLog();
   readonly #oracle: Oracle;
   readonly #seen = new Seen();
+  /** What the authority's log was when a backup was made. */
+  readonly #backups = new WeakMap<DiskImage, AuthorityLog['transactions']>();
   /** Groups that the authority had committed when its log was read. */
   #readCommits = -1;
   /** The host's turn in which events happen is taken. */
@@ -183,7 +185,10 @@ export class World<Name extends string = string> {
 
   /** All that the node's disk holds. */
   backup(name: Name): DiskImage {
-    return this.#node(name).disk.image();
+    const node = this.#node(name);
+    const image = node.disk.image();
+    if (node === this.#authority) this.#backups.set(image, this.#log.transactions);
+    return image;
   }
 
   /** Opens the node on what its disk held then. */
@@ -192,7 +197,7 @@ export class World<Name extends string = string> {
     node.crash();
     await node.disk.restore(image);
     if (node === this.#authority) {
-      this.#log.restored();
+      this.#log.restored(this.#backups.get(image) ?? []);
       this.#oracle.restored(this.#parts.nodes.values());
     }
     return this.restart(name);
@@ -207,7 +212,9 @@ export class World<Name extends string = string> {
   /** @throws {Violation} where a node shows what it should not (see Oracle). */
   async check(): Promise<void> {
     const violations = [...(await this.violations())];
-    if (this.#authority.node !== null) violations.push(...(await this.#oracle.tableViolations(this.#authority)));
+    if (this.#authority.node !== null) {
+      violations.push(...(await this.#oracle.tableViolations(this.#authority)), ...(await this.#endViolations()));
+    }
     if (violations.length > 0) throw new Violation(this.seed, violations);
   }
 
@@ -228,7 +235,7 @@ export class World<Name extends string = string> {
     this.#oracle.observe(this.#parts.nodes.values());
     for (const node of this.#parts.nodes.values()) {
       if (node.node === null || !this.#seen.isChanged(node)) continue;
-      found.push(...(await this.#oracle.violations(node, touchedBy?.(node.name))));
+      found.push(...(await this.#oracle.violations(node, { touched: touchedBy?.(node.name) })));
     }
     return found;
   }
@@ -243,11 +250,24 @@ export class World<Name extends string = string> {
     this.#oracle.close();
   }
 
+  /** Where nothing is on its way, of those that reach the authority. */
+  async #endViolations(): Promise<readonly string[]> {
+    const { nodes, network } = this.#parts;
+    if (!isQuiet(nodes.values(), network)) return [];
+    const found: string[] = [];
+    for (const node of nodes.values()) {
+      if (node === this.#authority || !reaches(node, network)) continue;
+      found.push(...(await this.#oracle.violations(node, { isAtEnd: true })));
+      if (!node.isDurable) found.push(...this.#oracle.heldViolations(node, this.#authority));
+    }
+    return found;
+  }
+
   async #read(): Promise<readonly string[]> {
     const { node, disk } = this.#authority;
     if (node === null || disk.commits === this.#readCommits) return [];
     this.#readCommits = disk.commits;
-    return this.#log.read(node);
+    return this.#log.read(node, floorOf(this.#authority));
   }
 
   #node(name: Name): SimulatedNode {
@@ -307,6 +327,23 @@ export class World<Name extends string = string> {
       if (!this.#isDriving) void this.#drive(() => this.#stepImmediate());
     });
   }
+}
+
+/** Up to which position its log is compacted. */
+function floorOf({ disk }: SimulatedNode): number {
+  const [kept] = disk.read("SELECT value FROM tendril_meta WHERE key = 'floor'");
+  if (kept === undefined) return 0;
+  const { buffer, byteOffset } = kept[0] as Uint8Array;
+  return Number(new DataView(buffer, byteOffset).getBigUint64(0));
+}
+
+/** Whether it and all between it and the authority are up, and the ways are free. */
+function reaches(node: SimulatedNode, network: Network): boolean {
+  for (let at = node; at.upstream !== null; at = at.upstream) {
+    if (at.node === null || !network.isFree(at.name, at.upstream.name)) return false;
+    if (at.upstream.node === null) return false;
+  }
+  return true;
 }
 
 /** Which nodes are as they were when they were last looked at. */

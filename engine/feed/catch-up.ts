@@ -13,15 +13,14 @@
  *     under way, nobody remembers it, and nothing that is asked for later is answered on what the session had.
  */
 import { TendrilError } from '../../errors.ts';
-import type { Cursor, EntityId, Log, Position, Snapshots } from '../../storage/index.ts';
+import type { Cursor, EntityId, Log, Position } from '../../storage/index.ts';
 import { ChangedRows } from './changed-rows.ts';
-import type { FeedRows } from './feed-rows.ts';
-import { MAX_CATCH_UP_OPERATIONS, MAX_CATCH_UP_TURN, MAX_DEPARTURES } from './limits.ts';
+import { MAX_CATCH_UP_OPERATIONS, MAX_DEPARTURES } from './limits.ts';
+import type { SharedPast } from './shared-past.ts';
 
 export interface CatchUpParts {
-  readonly log: Pick<Log, 'position' | 'floor' | 'covers' | 'countSince' | 'changedSince'>;
-  readonly rowAt: Snapshots['rowAt'];
-  readonly rows: FeedRows;
+  readonly log: Pick<Log, 'position' | 'floor' | 'covers' | 'countSince'>;
+  readonly past: SharedPast;
 }
 
 /** Whether what came since the cursor can be told. */
@@ -44,6 +43,7 @@ export class CatchUp {
   #through: Position;
   #jobs = 0;
   #isOver = false;
+  #isClosed = false;
 
   constructor(parts: CatchUpParts, cursor: Position | null) {
     this.#parts = parts;
@@ -59,16 +59,24 @@ export class CatchUp {
   /** Something begins to be told on the strength of what the session had. */
   begin(): void {
     this.#jobs += 1;
+    if (this.#jobs === 1) this.#parts.past.begin();
   }
 
   end(): void {
     this.#jobs -= 1;
     if (this.#jobs > 0) return;
+    if (!this.#isClosed) this.#parts.past.end();
     if (this.#departures > 0) this.#isOver = true;
     this.#changed.clear();
     this.#departed.clear();
     this.#departures = 0;
     this.#through = this.cursor ?? (0 as Position);
+  }
+
+  /** The session has ended, be it in the middle of something. */
+  close(): void {
+    if (this.#jobs > 0 && !this.#isClosed) this.#parts.past.end();
+    this.#isClosed = true;
   }
 
   /**
@@ -77,9 +85,9 @@ export class CatchUp {
    * @throws {TendrilError} `limit-exceeded` when it takes so long that the log runs away from it.
    */
   bring(): boolean {
-    const { log } = this.#parts;
+    const { log, past } = this.#parts;
     if (this.#through >= log.position()) return true;
-    for (const { position, collection, entity } of log.changedSince(this.#through, MAX_CATCH_UP_TURN)) {
+    for (const { position, collection, entity } of past.changedSince(this.#through)) {
       this.#through = position;
       this.of(collection).note(entity);
     }
@@ -94,10 +102,10 @@ export class CatchUp {
   of(collection: string): ChangedRows {
     const known = this.#changed.get(collection);
     if (known !== undefined) return known;
-    const { rows, rowAt } = this.#parts;
+    const { past } = this.#parts;
     const changed = new ChangedRows({
-      readNow: (id) => rows.read(collection, id),
-      readBefore: (id) => rowAt(this.cursor!, collection, id, 2 * MAX_CATCH_UP_OPERATIONS),
+      now: (id) => past.now(collection, id),
+      before: (id) => past.before(this.cursor!, collection, id),
     });
     for (const id of this.departed(collection)) changed.note(id);
     this.#changed.set(collection, changed);

@@ -1,36 +1,28 @@
 /**
  * Changed rows: the rows of one collection that may not be as a session has them, for all that it catches up on.
  *
- * Invariants
- *   - ids ascend, whatever the order in which they were noted;
- *   - of at most MAX_KEPT_CHANGES rows the images are kept; one that is noted again is read again.
+ * Invariant: ids ascend, whatever the order in which they were noted.
  */
 import type { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import type { EntityId, StoredRow } from '../../storage/index.ts';
-import { MAX_KEPT_CHANGES } from './limits.ts';
 
 export interface ChangedParts {
-  readonly readNow: (id: EntityId) => StoredRow | TendrilError | null;
-  /** As it stood at the session's cursor. */
-  readonly readBefore: (id: EntityId) => StoredRow | null;
-}
-
-interface Images {
-  /** Undefined until it is read. */
-  before: RawRow | null | undefined;
-  now: StoredRow | TendrilError | null | undefined;
+  readonly now: (id: EntityId) => StoredRow | TendrilError | null;
+  /** What a selection saw of it at the session's cursor: null where it did not exist, or was deleted. */
+  readonly before: (id: EntityId) => RawRow | null;
 }
 
 export class ChangedRows {
-  readonly #parts: ChangedParts;
+  readonly now: ChangedParts['now'];
+  readonly before: ChangedParts['before'];
   readonly #ids = new Set<EntityId>();
-  readonly #images = new Map<EntityId, Images>();
   readonly #list: EntityId[] = [];
   #isSorted = true;
 
-  constructor(parts: ChangedParts) {
-    this.#parts = parts;
+  constructor({ now, before }: ChangedParts) {
+    this.now = now;
+    this.before = before;
   }
 
   get size(): number {
@@ -43,8 +35,6 @@ export class ChangedRows {
 
   /** It has changed, or has been told to have left. */
   note(id: EntityId): void {
-    const images = this.#images.get(id);
-    if (images !== undefined) images.now = undefined;
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
     this.#list.push(id);
@@ -58,30 +48,6 @@ export class ChangedRows {
     this.#isSorted = true;
     const from = id === null ? 0 : firstAfter(this.#list, id);
     return this.#list.slice(from, from + count);
-  }
-
-  now(id: EntityId): StoredRow | TendrilError | null {
-    const images = this.#imagesOf(id);
-    if (images.now === undefined) images.now = this.#parts.readNow(id);
-    return images.now;
-  }
-
-  /** What a selection saw of it at the session's cursor: null where it did not exist, or was deleted. */
-  before(id: EntityId): RawRow | null {
-    const images = this.#imagesOf(id);
-    if (images.before === undefined) {
-      const row = this.#parts.readBefore(id);
-      images.before = row === null || row.deleted !== null ? null : row.values;
-    }
-    return images.before;
-  }
-
-  #imagesOf(id: EntityId): Images {
-    const known = this.#images.get(id);
-    if (known !== undefined) return known;
-    const images: Images = { before: undefined, now: undefined };
-    if (this.#images.size < MAX_KEPT_CHANGES) this.#images.set(id, images);
-    return images;
   }
 }
 

@@ -42,10 +42,14 @@ export function chooseWalk(
   subscription: Subscription,
   had: Had | null,
 ): Walk {
-  const { followed } = subscription;
+  const { followed, follower } = subscription;
   const { window } = followed;
   const walkNothing = () => (window === null ? walkAll : walkWindow)(rows, collection, followed);
-  if (had === null || catchUp.isOver) return walkNothing();
+  // What is followed already has been told all along.
+  const isVerified = [...followed.subscriptions].some((other) => {
+    return other !== subscription && other.follower === follower && other.isComplete;
+  });
+  if (had === null || (catchUp.isOver && !(isVerified && had.kind === 'buckets'))) return walkNothing();
   switch (had.kind) {
     case 'buckets': {
       if (window !== null) return walkNothing();

@@ -10,6 +10,7 @@ import type { AnswerParts } from './answers.ts';
 import type { FeedRows } from './feed-rows.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
+import type { SharedPast } from './shared-past.ts';
 import type { Silence } from './silence.ts';
 import type { Uploader } from './step-maker.ts';
 import type { Follower } from './subscription.ts';
@@ -26,6 +27,7 @@ export interface FeedDesk {
   /** Where another node settles what is uploaded here. */
   readonly forwarding: UploadForwarding | null;
   readonly rows: FeedRows;
+  readonly past: SharedPast;
   readonly silence: Silence<Follower>;
   readonly work: FeedWork;
   readonly chunkRows: number;

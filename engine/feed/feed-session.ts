@@ -65,8 +65,8 @@ export class Session implements FeedSession, Follower {
     const { core, ingester, load } = desk;
     this.#offers = new Offers({ core, ingester, load, peer, followsLog, say, fail });
     const { cursor } = peer.greeting;
-    const { log, rowAt } = desk.core;
-    this.#catchUp = new CatchUp({ log, rowAt, rows: desk.rows }, canResume({ log }, cursor) ? cursor.position : null);
+    const { log } = desk.core;
+    this.#catchUp = new CatchUp({ log, past: desk.past }, canResume({ log }, cursor) ? cursor.position : null);
     desk.silence.told(this, desk.source.position());
   }
 
@@ -123,15 +123,18 @@ export class Session implements FeedSession, Follower {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // Who follows nothing needs nothing of what may be compacted.
+    const isFollower = this.#subscriptions.size > 0 || this.#held.size > 0 || this.#logFeed !== null;
     for (const { collection, hydration } of this.#subscriptions.values())
       collection.unsubscribe(hydration.subscription);
     this.#subscriptions.clear();
     this.#held.clear();
     this.#desk.silence.forget(this);
     const { node, position } = this.place;
-    this.#desk.core.followers.note(node, position, this.#desk.core.clock.now());
+    if (isFollower) this.#desk.core.followers.note(node, position, this.#desk.core.clock.now());
     this.#jobs.length = 0;
     this.#inbox.length = 0;
+    this.#catchUp.close();
     this.#desk.forget(this);
   }
 

@@ -25,6 +25,7 @@ import { FollowedCollection, type OpenWindow } from './followed-collection.ts';
 import { FollowedWindow } from './followed-window.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
 import { Quiet } from './quiet.ts';
+import { SharedPast } from './shared-past.ts';
 import { Silence } from './silence.ts';
 import { makeSteps } from './step-maker.ts';
 import type { Follower } from './subscription.ts';
@@ -98,6 +99,7 @@ export function createFeed(parts: FeedParts): Feed {
   const tell = (commits: readonly Commit[], at: number) => {
     const commit = commits[at]!;
     work.commits += 1;
+    for (const { collection, id } of commit.touched) desk.past.changed(collection, id);
     if (sessions.size === 0) return;
     const { transaction } = commit;
     const uploader = transaction === null ? null : (desk.uploaders.get(transaction) ?? null);
@@ -162,6 +164,7 @@ function createDesk(parts: FeedParts, rows: FeedRows, quiet: Quiet, sessions: Se
     rows,
     ingester: parts.ingester ?? createIngester(core, queue),
     forwarding: parts.forwarding ?? null,
+    past: new SharedPast({ log: core.log, rowAt: core.rowAt, rows }),
     silence: new Silence(),
     answers: createAnswerParts(core, reader),
     work,

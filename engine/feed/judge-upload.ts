@@ -93,8 +93,7 @@ export function judgeUpload(core: Core, { transaction, operations }: Uploaded): 
     else if (!sameBytes(held.digest, prepared.digest)) throw identityClash(prepared.operation);
     else position ??= held.position;
   }
-  // Another operation under the id of a transaction that was settled without it.
-  if (applied !== null && fresh.length > 0) throw identityClash(fresh[0]!.operation);
+  if (applied !== null && fresh.length > 0) throw settledOtherwise(transaction, applied);
   if (fresh.length === 0) return { kind: 'known', position: position! };
   if (position === null && timeOf(transaction) < outcomes.floor()) throw forgotten(transaction, outcomes.floor());
   if (hasDrifted(core, fresh.at(-1)!.operation.id)) return { kind: 'rebase', reason: 'clock-drift' };
@@ -134,6 +133,16 @@ function hasPrecursors({ log, catalog }: Core, fresh: readonly Prepared[]): bool
     }
   }
   return !isMissing;
+}
+
+/** It was made anew after all, for somebody who did not know of that: another copy of this node's file. */
+function settledOtherwise(transaction: TransactionId, position: Position): TendrilError {
+  return new TendrilError({
+    code: 'identity-clash',
+    problem: `The transaction ${transaction} was applied here already, at position ${position}, with other operations.`,
+    remedy: 'What it wrote then is there: look at that, and discard this attempt rather than retry it.',
+    facts: { transaction, position },
+  });
 }
 
 function forgotten(transaction: TransactionId, floor: number): TendrilError {

@@ -14,8 +14,11 @@ export const MAX_CHUNK_BYTES = 256 * 1_024;
 export const MAX_CATCH_UP_OPERATIONS = 100_000;
 /** Operations of the log that one turn looks at for it. */
 export const MAX_CATCH_UP_TURN = 10_000;
-/** Rows a session keeps in memory while it catches up, as they were and are: others are read again for each subscription. */
-export const MAX_KEPT_CHANGES = 10_000;
+/** Rows kept in memory while sessions catch up, as they were and are, for all of them, and bytes of their cells. */
+export const MAX_SHARED_IMAGES = 20_000;
+export const MAX_SHARED_BYTES = 32 * 1_024 * 1_024;
+/** Operations of the log, without what they say, that are kept meanwhile: as many as one session may have missed. */
+export const MAX_SHARED_CHANGES = 100_000;
 /** Rows that may leave what a session follows while it catches up. */
 export const MAX_DEPARTURES = 10_000;
 /** Positions of which a session may be told nothing: then it is told that they have passed. */

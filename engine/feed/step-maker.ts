@@ -156,7 +156,7 @@ class StepMaker {
     const { collection, id, movedIn } = news;
     const row = this.#rowOf(collection.name, id);
     if (row instanceof TendrilError) {
-      this.#leaveOut(news, row);
+      this.#tellUnreadable(news, row, IS);
       return;
     }
     const { values } = row;
@@ -182,6 +182,11 @@ class StepMaker {
   }
 
   #tell(news: RowNews): void {
+    const unreadable = news.touched?.unreadable;
+    if (unreadable !== undefined) {
+      this.#tellUnreadable(news, unreadable, WAS | IS);
+      return;
+    }
     for (const [follower, flags] of news.followed) {
       const kind = this.#kindOf(news, follower, flags);
       if (kind !== null) this.#draftOf(follower).parts.push(this.#part(news, kind));
@@ -238,10 +243,13 @@ class StepMaker {
     return later.get(keyOf(collection, id)) ?? this.#parts.readRow(collection, id)!;
   }
 
-  /** A row that others moved and that cannot be read: those whom it enters are told so, those whom it leaves as ever. */
-  #leaveOut({ collection, id, followed }: RowNews, error: TendrilError): void {
+  /**
+   * A row that others moved and that cannot be read: those whom it enters are told so, those whom it leaves as ever. Of one
+   * that a relay had, both: it was there, and nobody knows where it is now.
+   */
+  #tellUnreadable({ collection, id, followed }: RowNews, error: TendrilError, which: number): void {
     for (const [follower, flags] of [...followed]) {
-      if ((flags & IS) === 0) continue;
+      if ((flags & which) === 0) continue;
       followed.delete(follower);
       this.#parts.work.unreadable += 1;
       follower.say({ kind: 'unreadable', collection: collection.name, entity: id, error });

@@ -27,7 +27,7 @@ import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
 export type Logged = Extract<Said, { readonly kind: 'logged' }>;
 
 export interface TakingParts {
-  readonly core: Pick<Core, 'log'>;
+  readonly core: Pick<Core, 'log' | 'scheduler'>;
   readonly ingester: Ingester;
   readonly queue: Pick<CommitQueue, 'add'>;
   /** Keeps it. Inside the caller's transaction. */
@@ -121,6 +121,8 @@ export class Taking {
     this.#isRunning = true;
     try {
       while (this.#heard.length > 0) {
+        // What has arrived already is heard first: a commit for each message would cost more than what it says.
+        await new Promise<void>((resolve) => this.#parts.core.scheduler.next(resolve));
         const heard = this.#heard;
         this.#heard = [];
         this.#bytes = 0;
@@ -135,6 +137,7 @@ export class Taking {
   }
 
   async #take(heard: readonly Heard[]): Promise<void> {
+    if (heard.length === 0) return;
     const { session } = heard[0]!;
     const read = heard.flatMap(({ message }) =>
       message.transactions.map((one) => readOne(one, message.floor, session)),

@@ -3,18 +3,19 @@
  *
  * Invariants
  *   - this node holds an id from the request on until it is released, or the session ends;
+ *   - all followers together hold MAX_RELAYED_IDS; past them whoever holds the most ends, be it the one who asked;
  *   - ids are answered once, together with those they were asked with, if they have not been released before.
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
 import { tooManyHeld } from '../feed/held-ids.ts';
-import { MAX_HELD_IDS } from '../feed/limits.ts';
 import { type RowKey, rowKey } from '../upstream/outbox.ts';
-import type { FeedSession } from '../upstream/stream.ts';
+import { MAX_RELAYED_IDS } from './limits.ts';
 import type { RelayDesk } from './relay-desk.ts';
 
 export interface HoldingSession {
-  readonly feed: FeedSession;
+  /** This node holds them. */
+  readonly answer: (collection: string, ids: ReadonlySet<EntityId>) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -35,9 +36,14 @@ export class AwaitedIds {
     this.#session = session;
   }
 
+  get size(): number {
+    return this.#pinned.size;
+  }
+
   /** @throws {TendrilError} `limit-exceeded`: the session is to be ended. */
   hold(collection: string, ids: readonly EntityId[]): void {
-    if (this.#pinned.size + ids.length > MAX_HELD_IDS) throw tooManyHeld();
+    if (this.#pinned.size + ids.length > MAX_RELAYED_IDS) throw tooManyHeld();
+    this.#desk.makeRoomForIds(this.#pinned.size + ids.length, ids.length);
     const waiting: Waiting = { collection, ids: new Set(ids), isAsked: false };
     for (const id of ids) this.pin(rowKey(collection, id));
     this.#waiting.add(waiting);
@@ -100,6 +106,6 @@ export class AwaitedIds {
   #answer(waiting: Waiting): void {
     this.#waiting.delete(waiting);
     const { collection, ids } = waiting;
-    this.#session.feed.take({ kind: 'hold', collection, ids: [...ids], had: false });
+    this.#session.answer(collection, ids);
   }
 }

@@ -5,8 +5,10 @@
  *   - a step is one commit, at its own position; what comes while the upstream's session is not whole is one, as that ends,
  *     but for what it changes in the tables already: that is told at once, at the position where they stand;
  *   - a transaction of a follower has a commit even if it changes no row here: its author waits for that;
+ *   - a row that left because it cannot be read is told to be so;
  *   - what a group noted that fails is forgotten with it.
  */
+import type { TendrilError } from '../../errors.ts';
 import {
   decodeItems,
   type EntityId,
@@ -34,6 +36,8 @@ interface Settled {
 export interface ConfirmedStepsParts {
   readonly journal: Journal;
   readonly confirmed: (collection: string, id: EntityId) => StoredRow | null;
+  /** Why it cannot be read; null where it can. */
+  readonly reasonOf: (collection: string, id: EntityId) => TendrilError | null;
   /** Where the tables stand. */
   readonly position: () => Position;
 }
@@ -65,6 +69,11 @@ export class ConfirmedSteps {
     if (settled === null) return;
     this.#parts.journal.record(() => this.#waiting.pop());
     this.#waiting.push(settled);
+  }
+
+  /** Inside a group: what cannot be read. - `position`: where the session stands. */
+  leftOut(position: Position, changes: readonly ConfirmedChange[]): void {
+    if (changes.length > 0) this.#note(position, null, changes, new Map(), []);
   }
 
   /** Inside a group. - `position`: at least so far the session has come. */
@@ -99,7 +108,7 @@ export class ConfirmedSteps {
     operations: Operations,
     bounds: readonly Bound[],
   ): void {
-    const touched = rows.map((row) => touchedOf(row, operations));
+    const touched = rows.map((row) => this.#readable(touchedOf(row, operations)));
     if (settled !== null) touched.push(...this.#unchanged(settled, rows, operations));
     const { length } = this.#noted;
     this.#parts.journal.record(() => {
@@ -110,6 +119,12 @@ export class ConfirmedSteps {
       return change === null ? [] : [change];
     });
     this.#noted.push({ transaction: settled?.transaction ?? null, position, changes, touched, bounds });
+  }
+
+  #readable(touched: Touched): Touched {
+    const { collection, id, after } = touched;
+    const unreadable = after === null ? this.#parts.reasonOf(collection, id) : null;
+    return unreadable === null ? touched : { ...touched, unreadable };
   }
 
   /** What a transaction is of and did not change here: it was known already. */

@@ -8,6 +8,7 @@
  *   - uploads and questions go upstream; nothing is settled here.
  */
 import { TendrilError } from '../../errors.ts';
+import type { EntityId } from '../../storage/index.ts';
 import { unknownCollection } from '../catalog.ts';
 import { Answering } from '../feed/answers.ts';
 import type { Job } from '../feed/hydration.ts';
@@ -15,7 +16,14 @@ import { readUpload } from '../feed/judge-upload.ts';
 import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from '../feed/limits.ts';
 import type { Follower } from '../feed/subscription.ts';
 import type { UploadRequest } from '../feed/upload.ts';
-import { neverUsed, tooManyAsks, tooManySubscriptions, unsupported, usedTwice } from '../feed/violations.ts';
+import {
+  hadWithoutResuming,
+  neverUsed,
+  tooManyAsks,
+  tooManySubscriptions,
+  unsupported,
+  usedTwice,
+} from '../feed/violations.ts';
 import { WaitingUploads } from '../feed/waiting-uploads.ts';
 import { refuseOffset } from '../live/plan.ts';
 import type { RowKey } from '../upstream/outbox.ts';
@@ -65,8 +73,16 @@ export class RelaySession implements FeedSession, Teller, Follower {
       hasMore: () => peer.hasMore(),
       hasRoom: () => undefined,
     });
-    this.#ids = new AwaitedIds(desk, this);
+    this.#ids = new AwaitedIds(desk, {
+      answer: (collection, ids) => this.#answerIds(collection, ids),
+      fail: (error) => this.fail(error),
+    });
     this.#owesLinked = !desk.isLinked();
+  }
+
+  /** How many ids it holds. */
+  get ids(): number {
+    return this.#ids.size;
   }
 
   welcome(): Welcome {
@@ -181,6 +197,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
         this.#unsubscribe(request.subscription);
         return;
       case 'hold':
+        if (request.had) throw hadWithoutResuming();
         this.#ids.hold(request.collection, request.ids);
         return;
       case 'release':
@@ -202,6 +219,8 @@ export class RelaySession implements FeedSession, Teller, Follower {
     const { subscription: number, collection, text, parameters } = request;
     if (number <= this.#greatest) throw usedTwice(number);
     this.#greatest = number;
+    // No session of a relay resumes.
+    if (request.had?.kind === 'held') throw hadWithoutResuming();
     try {
       const entry = this.#desk.core.catalog.named(collection);
       if (entry === null) throw unknownCollection(collection);
@@ -227,10 +246,32 @@ export class RelaySession implements FeedSession, Teller, Follower {
   }
 
   #answer(request: RequestOf<'subscribe'>): void {
+    // What cannot be read may be of any selection.
+    this.#tellUnreadable(request.collection, () => true);
     this.#numbers += 1;
     const subscription = this.#numbers;
     this.#answered.set(subscription, request.subscription);
-    this.feed.take({ ...request, subscription });
+    try {
+      this.feed.take({ ...request, subscription });
+    } catch (error) {
+      // Whoever brought the request may be gone: it may be the upstream that has just answered.
+      this.fail(error);
+    }
+  }
+
+  #answerIds(collection: string, ids: ReadonlySet<EntityId>): void {
+    this.#tellUnreadable(collection, (id) => ids.has(id));
+    try {
+      this.feed.take({ kind: 'hold', collection, ids: [...ids], had: false });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #tellUnreadable(asked: string, isAsked: (id: EntityId) => boolean): void {
+    for (const { collection, id, reason } of this.#desk.unreadable()) {
+      if (collection === asked && isAsked(id)) this.say({ kind: 'unreadable', collection, entity: id, error: reason });
+    }
   }
 
   #wait(): void {

@@ -14,6 +14,7 @@ import type { Bound, Source } from '../change.ts';
 import type { Answer } from '../feed/answers.ts';
 import { createFeed, type Feed, type FeedReport } from '../feed/feed.ts';
 import type { OpenWindow } from '../feed/followed-collection.ts';
+import { tooManyHeld } from '../feed/held-ids.ts';
 import { UploadLoad } from '../feed/upload-load.ts';
 import type { Parts } from '../parts.ts';
 import { keyOf, type Pending, rowKey } from '../upstream/outbox.ts';
@@ -24,6 +25,7 @@ import type { FeedSession, Peer, Request } from '../upstream/stream.ts';
 import { confirmedCore } from './confirmed-rows.ts';
 import { ConfirmedSteps } from './confirmed-steps.ts';
 import { type Forwarded, Forwarding } from './forwarding.ts';
+import { MAX_RELAYED_IDS } from './limits.ts';
 import { PendingWrites } from './pending-writes.ts';
 import { Pins } from './pins.ts';
 import type { Brought, Question, RelayDesk } from './relay-desk.ts';
@@ -56,10 +58,11 @@ export class Relay implements Served {
   constructor(parts: RelayParts) {
     this.#parts = parts;
     const { replica, reader, queue, core, onError } = parts;
-    const { following, heldIds, connection, collections, sender, standing, journal } = replica;
+    const { following, heldIds, connection, collections, sender, standing, journal, quarantine } = replica;
     const confirmed = confirmedCore(core, replica);
     const position = () => standing.kept!.position;
-    this.#steps = new ConfirmedSteps({ journal, confirmed: confirmed.rows.read, position });
+    const reasonOf = (collection: string, id: EntityId) => quarantine.reasonOf(collection, id);
+    this.#steps = new ConfirmedSteps({ journal, confirmed: confirmed.rows.read, reasonOf, position });
     const openWindow: OpenWindow = (window, limit) => {
       const followed = following.find(window.collection, window.selection)!;
       return new RelayedWindow(window, limit, following.boundOf(followed));
@@ -85,7 +88,9 @@ export class Relay implements Served {
       heldIds,
       pins: this.#pins,
       load: new UploadLoad(() => this.#sessions.size),
+      makeRoomForIds: (own, more) => this.#makeRoomForIds(own, more),
       refusalOf: collections.refusalOf,
+      unreadable: () => quarantine.all(),
       openFeed: (peer) => this.#feed.open(peer),
       isOnline: () => connection.state().online,
       isLinked: () => this.#linkError === null,
@@ -127,6 +132,10 @@ export class Relay implements Served {
 
   took(taken: TakenStep): void {
     this.#steps.took(taken);
+  }
+
+  leftOut(changes: readonly ConfirmedChange[]): void {
+    this.#steps.leftOut(this.#position(), changes);
   }
 
   becameWhole(changes: readonly ConfirmedChange[], bounds: readonly Bound[]): void {
@@ -182,6 +191,16 @@ export class Relay implements Served {
     this.#linkError = reason;
     this.#forwarding.lost(reason);
     for (const session of [...this.#sessions]) session.unlinked();
+  }
+
+  #makeRoomForIds(own: number, more: number): void {
+    while (this.#pins.size + more > MAX_RELAYED_IDS) {
+      const [greatest] = [...this.#sessions].sort((left, right) => right.ids - left.ids);
+      if (greatest === undefined || greatest.ids <= own) throw tooManyHeld();
+      greatest.fail(tooManyHeld());
+      // Its ids are let go now: whoever serves it looks at its end later.
+      greatest.close();
+    }
   }
 
   #position(): Position {

@@ -159,13 +159,18 @@ export class Confirming {
     if (present !== null) {
       if (holding.length > 0) return;
       const below = this.#below(step, present, entry, id);
-      if (below === null) throw notHeld(entry, id);
-      present.stage.set(entry, id, change(below));
+      if (below === null) this.#checkLeftOut(entry, id);
+      else present.stage.set(entry, id, change(below));
       return;
     }
     const held = step.confirmed(entry, id);
-    if (held === null && holding.length === 0) throw notHeld(entry, id);
+    if (held === null && holding.length === 0) this.#checkLeftOut(entry, id);
     if (held !== null) step.confirm(entry, id, change(held));
+  }
+
+  /** @throws {TendrilError} `protocol-violation` for a row that cannot be one of those left out. */
+  #checkLeftOut({ collection: { name } }: CatalogEntry, id: EntityId): void {
+    if (!this.#parts.quarantine.hasForgotten) throw violation(`items of ${name} ${id}, which this node does not hold`);
   }
 
   #withItems(
@@ -195,8 +200,4 @@ export class Confirming {
     const row = change(stage.get(entry, id));
     if (row !== null) stage.set(entry, id, row);
   }
-}
-
-function notHeld(entry: CatalogEntry, id: EntityId) {
-  return violation(`items of ${entry.collection.name} ${id}, which this node does not hold`);
 }

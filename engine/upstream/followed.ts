@@ -99,6 +99,8 @@ export class Followed {
 
   /** What was claimed to be here has been brought to where the session stands. */
   get isCaughtUp(): boolean {
+    // Those of equal buckets are only in the tables, where they stand in another log.
+    if (this.basis === 'buckets') return false;
     if (this.had === null || this.isHeld || this.state === 'denied' || this.basis === 'nothing') return true;
     if (this.had.kind === 'buckets' || this.had.through === null || this.through === null) return false;
     return this.through > this.had.through;

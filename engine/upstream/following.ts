@@ -16,6 +16,7 @@ import type { Asked } from '../covers.ts';
 import type { Cover } from '../live/cover.ts';
 import { createPlans } from '../live/plan.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
+import type { Journal } from '../write/journal.ts';
 import { Followed } from './followed.ts';
 import { type ConnectionState, coverOf } from './followed-cover.ts';
 import { BucketSummary, hadOf } from './had.ts';
@@ -54,12 +55,22 @@ export class Following {
     this.#plans = createPlans<unknown>(parts.driver.all);
   }
 
+  get #journal(): Journal {
+    return this.#parts.overlay.parts.journal;
+  }
+
   get size(): number {
     return this.#byKey.size;
   }
 
   all(): Iterable<Followed> {
     return this.#byKey.values();
+  }
+
+  /** For a subscription that is not followed here. */
+  nextSubscription(): SubscriptionNumber {
+    this.#subscriptions += 1;
+    return this.#subscriptions;
   }
 
   bySubscription(subscription: SubscriptionNumber): Followed | undefined {
@@ -159,9 +170,11 @@ export class Following {
     }
   }
 
-  /** Those given up since the last session, without a word of the authority: rows of theirs may be here that nobody covers. */
+  /** Inside a group: those given up since the last session, without a word of the authority: rows of theirs may be here that nobody covers. */
   takeOrphans(): readonly Followed[] {
-    return this.#orphans.splice(0);
+    const orphans = this.#orphans.splice(0);
+    this.#journal.record(() => this.#orphans.push(...orphans));
+    return orphans;
   }
 
   /** Whether any selection of this collection was answered by buckets. */
@@ -201,7 +214,7 @@ export class Following {
   /** Inside a group: its rows, up to its edge, are in the tables from now on. */
   show(followed: Followed): void {
     const { hasRows, shownEdge } = followed;
-    this.#parts.overlay.parts.journal.record(() => {
+    this.#journal.record(() => {
       followed.hasRows = hasRows;
       followed.shownEdge = shownEdge;
     });
@@ -220,10 +233,12 @@ export class Following {
     return followed;
   }
 
-  /** Returns what was followed no longer from this moment of the stream on. */
+  /** Inside a group. Returns what was followed no longer from this moment of the stream on. */
   unsubscribed(subscription: SubscriptionNumber): Followed | undefined {
     const followed = this.#bySubscription.get(subscription);
     if (followed === undefined) return undefined;
+    // Taken back, its rows are in the tables still, and nobody speaks for them.
+    this.#parts.overlay.parts.journal.record(() => this.#orphans.push(followed));
     this.#bySubscription.delete(subscription);
     followed.isHeld = false;
     if (this.#byKey.get(followed.key) === followed) this.#byKey.delete(followed.key);
@@ -291,8 +306,7 @@ export class Following {
   }
 
   #subscribe(followed: Followed, had: Had | null): void {
-    this.#subscriptions += 1;
-    const subscription = this.#subscriptions;
+    const subscription = this.nextSubscription();
     followed.ask(subscription, had);
     this.#bySubscription.set(subscription, followed);
     const { text, parameters } = followed.asked;

@@ -77,18 +77,19 @@ export class HeldIds {
    */
   begin(resumes: boolean, isAnew: boolean): readonly RowKey[] {
     const keys: RowKey[] = [];
+    this.#catchingUp = new Set();
     for (const had of [true, false]) {
       const byCollection = new Map<string, EntityId[]>();
       for (const { collection, id, state } of this.#held.values()) {
         if (state === 'written' && !isAnew) continue;
         if ((resumes && state === 'known') !== had) continue;
         keys.push(rowKey(collection, id));
+        if (state === 'known') this.#catchingUp.add(rowKey(collection, id));
         const ids = byCollection.get(collection);
         if (ids === undefined) byCollection.set(collection, [id]);
         else ids.push(id);
       }
       for (const [collection, ids] of byCollection) this.#parts.send({ kind: 'hold', collection, ids, had });
-      if (had) this.#catchingUp = new Set(keys);
     }
     return keys;
   }
@@ -149,6 +150,8 @@ export class HeldIds {
   /** The same of many, asked for at once. */
   async wantAll(collection: string, ids: readonly EntityId[]): Promise<void> {
     const asked: EntityId[] = [];
+    // At once: each time whoever is to give way is looked for among all.
+    this.makeRoom(ids.filter((id) => !this.#held.has(rowKey(collection, id))).length);
     const waiting = ids.map((id) => this.#await(collection, id, asked));
     if (asked.length > 0) this.#parts.send({ kind: 'hold', collection, ids: asked, had: false });
     await Promise.all(waiting);
@@ -157,10 +160,7 @@ export class HeldIds {
   /** - `asked`: takes the id if nobody waits for it yet. */
   #await(collection: string, id: EntityId, asked: EntityId[]): Promise<void> {
     const known = this.#held.get(rowKey(collection, id));
-    if (known === undefined) {
-      this.makeRoom(1);
-      if (this.#excess >= 0) return Promise.reject(tooMany());
-    }
+    if (known === undefined && this.#excess >= 0) return Promise.reject(tooMany());
     const held = known ?? this.#new(collection, id, 'asked');
     this.#use(held);
     return new Promise((resolve, reject) => {
@@ -183,7 +183,8 @@ export class HeldIds {
   /** What the authority has answered can be seen. */
   answered(collection: string, ids: readonly EntityId[]): void {
     for (const held of this.#listed(collection, ids)) {
-      this.#become(held, 'known');
+      // What was given up while it was only verified is not asked for.
+      if (held.state !== 'leaving') this.#become(held, 'known');
       held.isHeard = false;
       for (const { resolve } of held.waiting.splice(0)) resolve();
     }
@@ -208,14 +209,20 @@ export class HeldIds {
   /** What was written of it was refused. */
   refused(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
-    if (held?.state === 'written' && !this.#parts.hasPending(collection, id)) this.#forget(held, null);
+    // What was asked about and answered is followed.
+    if (held?.state === 'written' && !held.isHeard && !this.#parts.hasPending(collection, id)) this.#forget(held, null);
   }
 
-  /** From this moment of the stream on they are not kept current any more. */
+  /** Inside a group: from this moment of the stream on they are not kept current any more. */
   released(collection: string, ids: readonly EntityId[]): void {
     for (const held of this.#listed(collection, ids)) {
-      if (held.state === 'leaving') this.#forget(held, null);
-      else this.#changed(held);
+      if (held.state === 'leaving') {
+        this.#parts.journal.record(() => {
+          this.#held.set(rowKey(collection, held.id), held);
+          this.#become(held, 'leaving');
+        });
+        this.#forget(held, null);
+      } else this.#changed(held);
     }
   }
 

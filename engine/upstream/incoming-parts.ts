@@ -18,6 +18,7 @@ import type { ShelfRows } from './shelf.ts';
 import type { Stages } from './stages.ts';
 import type { Standing } from './standing.ts';
 import type { Said } from './stream.ts';
+import type { Verifying } from './verifying.ts';
 
 export type SaidOf<Kind extends Said['kind']> = Extract<Said, { readonly kind: Kind }>;
 
@@ -36,6 +37,7 @@ export interface IncomingParts {
   readonly questions: Questions;
   readonly sender: Sender;
   readonly settlements: Settlements;
+  readonly verifying: Verifying;
   readonly shelf: ShelfRows;
   /** Whether there is any view, be it of a collection or of a statement. */
   readonly isWatched: () => boolean;

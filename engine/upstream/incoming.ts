@@ -129,7 +129,11 @@ export class Frame {
 
   #chunk(chunk: SaidOf<'chunk'>): void {
     const { subscription, selection, rows, left, last, edge } = chunk;
-    const { following, stages, confirming } = this.#parts;
+    const { following, stages, confirming, verifying } = this.#parts;
+    if (verifying.owns(subscription)) {
+      this.#verify(chunk);
+      return;
+    }
     const followed = following.bySubscription(subscription);
     if (followed === undefined) return;
     const { entry } = followed;
@@ -152,8 +156,30 @@ export class Frame {
     this.#end(step, [followed]);
   }
 
+  /** What was asked for a second time, to be compared. */
+  #verify(chunk: SaidOf<'chunk'>): void {
+    const { overlay, verifying } = this.#parts;
+    const step = new OverlayStep(overlay);
+    verifying.chunk(step, chunk);
+    this.#endRepair(step, chunk.position);
+    if (chunk.last) this.#tasks.push(() => verifying.chunked());
+  }
+
+  /** What was not as the authority has it is: also for whoever follows this node. */
+  #endRepair(step: OverlayStep, position: Position): void {
+    if (step.isIdle) return;
+    const { following, served } = this.#parts;
+    const windows = [...following.all()].filter(({ isWindow, hasRows }) => isWindow && hasRows);
+    this.#end(step, windows);
+    const { confirmedChanges: changes } = step;
+    if (changes.length === 0) return;
+    const told: Step = { kind: 'step', position, parts: [], edges: [], settled: null };
+    served()?.took({ step: told, operations: [], changes, bounds: boundsOf(following, windows), isWhole: true });
+  }
+
   #denied(subscription: number, error: TendrilError): void {
-    const { following, stages } = this.#parts;
+    const { following, stages, verifying } = this.#parts;
+    if (verifying.owns(subscription)) this.#tasks.push(() => verifying.denied(error));
     const followed = following.denied(subscription, error);
     if (followed === undefined) return;
     stages.take(followed);
@@ -162,7 +188,8 @@ export class Frame {
   }
 
   #unsubscribed({ subscription }: SaidOf<'unsubscribed'>): void {
-    const { following, core, overlay, stages } = this.#parts;
+    const { following, core, overlay, stages, verifying } = this.#parts;
+    if (verifying.owns(subscription)) this.#tasks.push(() => verifying.unsubscribed());
     const followed = following.unsubscribed(subscription);
     if (followed === undefined) return;
     stages.take(followed);
@@ -178,8 +205,9 @@ export class Frame {
     this.#arrived([followed]);
   }
 
-  #held({ collection, basis, ids, rows }: SaidOf<'held'>): void {
-    const { collections, confirming, heldIds, stages } = this.#parts;
+  #held(held: SaidOf<'held'>): void {
+    const { collection, basis, ids, rows, position } = held;
+    const { collections, confirming, heldIds, stages, verifying } = this.#parts;
     const entry = collections.entryOf(collection);
     const refusal = collections.refusalOf(collection);
     if (refusal !== null) {
@@ -188,10 +216,14 @@ export class Frame {
       return;
     }
     const step = new OverlayStep(this.#parts.overlay);
+    const isVerified = verifying.heard(step, entry, held);
     for (const bytes of rows) confirming.enter(step, stages.session, entry, bytes);
     heldIds.heard(collection, ids);
     if (basis === 'nothing' && stages.present !== null) this.#noteAbsent(stages.present, collection, ids, rows);
-    this.#end(step, []);
+    if (isVerified) {
+      this.#endRepair(step, position);
+      this.#tasks.push(() => verifying.heardAll());
+    } else this.#end(step, []);
     const tell = () => heldIds.answered(collection, ids);
     if (stages.isWhole) this.#tasks.push(tell);
     else stages.whenWhole(tell);
@@ -208,9 +240,11 @@ export class Frame {
     for (const id of ids) if (!present.has(id)) absent.add(rowKey(collection, id));
   }
 
-  #released({ collection, ids }: SaidOf<'released'>): void {
+  #released(released: SaidOf<'released'>): void {
+    const { collection, ids } = released;
     const step = new OverlayStep(this.#parts.overlay);
     this.#parts.heldIds.released(collection, ids);
+    this.#tasks.push(() => this.#parts.verifying.released(released));
     for (const id of ids) this.#evict(step, collection, id);
     this.#end(step, []);
   }
@@ -220,6 +254,7 @@ export class Frame {
     const { overlay, confirming, following, stages, served } = this.#parts;
     const step = new OverlayStep(overlay);
     const operations = settled === null ? [] : this.#settle(step, settled, position);
+    this.#parts.verifying.changed(said, operations);
     for (const part of parts) confirming.take(step, part, position);
     const moved: Followed[] = [];
     for (const { selection, entity } of edges) {
@@ -268,6 +303,7 @@ export class Frame {
     const step = new OverlayStep(overlay);
     step.leave(entry, entity);
     this.#end(step, []);
+    this.#parts.served()?.leftOut(step.confirmedChanges);
   }
 
   #unstage(step: OverlayStep, stage: Stage): void {

@@ -242,6 +242,12 @@ export class OverlayStep {
     return this.#meet(entry, id).confirmed;
   }
 
+  /** Nothing has been done, though rows may have been looked at. */
+  get isIdle(): boolean {
+    for (const { isTouched, isSettled } of this.#met.values()) if (isTouched || isSettled) return false;
+    return true;
+  }
+
   /** Rows of which the tables have nothing, and nobody else speaks. Asked for in `end`, one by one: they may be very many. */
   enterAll(rows: Iterable<EnteringRow>): void {
     this.#entering = rows;

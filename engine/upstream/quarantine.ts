@@ -5,10 +5,12 @@
  * Invariants
  *   - of a row that is noted here nothing is held; it is admitted when it comes whole and can be read, or is not followed
  *     any more;
- *   - at most MAX_QUARANTINED are noted; the oldest give way, and only their reason is forgotten.
+ *   - at most MAX_QUARANTINED are noted; the oldest give way, and only their reason is forgotten;
+ *   - what is noted inside a group that fails is as it was before it.
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId, NodeId } from '../../storage/index.ts';
+import { Journal } from '../write/journal.ts';
 import { MAX_QUARANTINED } from './limits.ts';
 import { partsOf, type RowKey, rowKey } from './outbox.ts';
 
@@ -22,10 +24,23 @@ export interface Quarantined {
 
 export class Quarantine {
   readonly #peer: () => NodeId | null;
+  readonly #journal: Journal;
   readonly #noted = new Map<RowKey, Quarantined>();
+  #hasForgotten = false;
 
-  constructor(peer: () => NodeId | null) {
+  constructor(peer: () => NodeId | null, journal = new Journal()) {
     this.#peer = peer;
+    this.#journal = journal;
+  }
+
+  /** Nothing of what is followed was left out. */
+  get isEmpty(): boolean {
+    return this.size === 0 && !this.#hasForgotten;
+  }
+
+  /** More were left out than are noted: any row that is not held may be one. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
   }
 
   get size(): number {
@@ -40,16 +55,23 @@ export class Quarantine {
     return this.#noted.size > 0 && this.#noted.has(rowKey(collection, id));
   }
 
+  /** Why it cannot be read; null where it is not noted. */
+  reasonOf(collection: string, id: EntityId): TendrilError | null {
+    return this.#noted.size === 0 ? null : (this.#noted.get(rowKey(collection, id))?.reason ?? null);
+  }
+
   note(collection: string, id: EntityId, reason: TendrilError): void {
     const key = rowKey(collection, id);
-    this.#noted.delete(key);
-    this.#noted.set(key, { collection, id, peer: this.#peer(), reason });
-    if (this.#noted.size > MAX_QUARANTINED) this.#noted.delete(this.#noted.keys().next().value!);
+    this.release(collection, id);
+    this.#journal.set(this.#noted, key, { collection, id, peer: this.#peer(), reason });
+    if (this.size <= MAX_QUARANTINED) return;
+    this.#hasForgotten = true;
+    this.#journal.set(this.#noted, this.#noted.keys().next().value!, undefined);
   }
 
   /** It came, and could be read; or it is not followed any more. */
   release(collection: string, id: EntityId): void {
-    if (this.#noted.size > 0) this.#noted.delete(rowKey(collection, id));
+    if (this.has(collection, id)) this.#journal.set(this.#noted, rowKey(collection, id), undefined);
   }
 
   /** By collection: to be asked for again. */

@@ -41,6 +41,7 @@ import { ShelfRows } from './shelf.ts';
 import { Stages } from './stages.ts';
 import { Standing } from './standing.ts';
 import type { Said, Upstream, Welcome } from './stream.ts';
+import { Verifying } from './verifying.ts';
 import { becomeWhole } from './whole.ts';
 
 export interface ReplicaParts {
@@ -78,6 +79,7 @@ export class Replica {
   readonly quarantine: Quarantine;
   readonly standing: Standing;
   readonly kept: Kept;
+  readonly verifying: Verifying;
   readonly foreign = new ForeignPending(this.journal);
   /** Of a relay. */
   #served: Served | null = null;
@@ -121,7 +123,7 @@ export class Replica {
     const { send, state } = this.connection;
     const { overlay } = this;
     this.collections = new Collections(catalog);
-    this.quarantine = new Quarantine(() => this.connection.peer);
+    this.quarantine = new Quarantine(() => this.connection.peer, journal);
     this.standing = new Standing(journal);
     this.#confirming = new Confirming({
       collections: this.collections,
@@ -143,10 +145,12 @@ export class Replica {
       isHere: (key: RowKey) => heldIds.isHere(key),
       isKnown: (key: RowKey) => heldIds.isKnown(key),
       // Where a row could not be read, the tables lack it: nobody would tell it again.
-      cursor: () => (this.quarantine.size === 0 ? this.standing.kept : null),
+      cursor: () => (this.quarantine.isEmpty ? this.standing.kept : null),
       written: () => Number(driver.get('SELECT total_changes()', [])![0]),
     };
     this.kept = new Kept(keptParts, this.#found);
+    const [connection, confirming, stages] = [this.connection, this.#confirming, this.#stages];
+    this.verifying = new Verifying({ base, overlay, connection, confirming, following, heldIds, stages });
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
   }
 
@@ -235,13 +239,17 @@ export class Replica {
     }
     const { send } = this.connection;
     send(this.collections.describe());
+    this.#hasFailed = false;
     this.standing.begin(epoch, position, resumes);
+    // Also where it goes on with a stage that is to replace what the tables have of another log.
+    const replaces = !resumes || this.#stages.present?.replaces === true;
+    const isOther = replaces && (this.standing.began === 'anew' || this.standing.kept !== null);
     const followed = this.following.begin(resumes, this.#isStageUsable);
-    const held = this.heldIds.begin(resumes, this.standing.began === 'anew');
+    const held = this.heldIds.begin(resumes, isOther);
     this.#stages.begin([...followed, ...held], resumes);
     this.#isStageUsable = false;
     // What is pending may stand on what another log does not have: first its rows are to be known.
-    if (this.standing.began === 'anew') this.#stages.whenWhole(() => this.#offer(welcome));
+    if (isOther) this.#stages.whenWhole(() => this.#offer(welcome));
     else this.#offer(welcome);
     this.#served?.began(resumes);
     if (followed.length + held.length === 0) this.#wholeAtOnce();
@@ -288,9 +296,14 @@ export class Replica {
     const frame = new Frame(this.#incoming());
     this.#assembled!.queue.add({
       run: () => {
-        // Another session may have begun while it waited.
-        if (session !== this.connection.session) return { kind: 'done', commits: [], operations: 0, bytes: 0 };
-        return frame.run(messages);
+        // Another session may have begun while it waited; and behind a frame that was not taken none is.
+        if (session !== this.connection.session || this.#hasFailed) {
+          return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+        }
+        this.#hasFailed = true;
+        const outcome = frame.run(messages);
+        this.#hasFailed = false;
+        return outcome;
       },
       committed: () => {
         this.#forgetUndo();
@@ -306,6 +319,7 @@ export class Replica {
     this.sender.end();
     this.#served?.lost(reason);
     this.questions.lost(reason);
+    this.verifying.lost(reason);
     this.settlements.lost();
     this.heldIds.lost(reason);
     this.#dropForeign();
@@ -359,6 +373,7 @@ export class Replica {
   #incoming(): IncomingParts {
     const { core, views } = this.#assembled!;
     const { overlay, outbox, collections, following, heldIds, kept, questions, sender, settlements, shelf } = this;
+    const { verifying } = this;
     const { adjust: adjustClock } = this.#parts.clock;
     return {
       core,
@@ -375,6 +390,7 @@ export class Replica {
       questions,
       sender,
       settlements,
+      verifying,
       shelf,
       isWatched: () => views() > 0,
       adjustClock,

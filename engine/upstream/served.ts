@@ -35,6 +35,8 @@ export interface Served {
   readonly holds: (collection: string, id: EntityId) => boolean;
   /** Inside a group. */
   readonly took: (taken: TakenStep) => void;
+  /** Inside a group: rows that cannot be read, and so are not held any more. */
+  readonly leftOut: (changes: readonly ConfirmedChange[]) => void;
   /** Inside a group. */
   readonly becameWhole: (changes: readonly ConfirmedChange[], bounds: readonly Bound[]) => void;
   readonly committed: () => void;

@@ -28,38 +28,37 @@ export interface UntoldParts {
 
 /** Those that nothing speaks for leave the stage, and with it the tables. */
 export function letGoUntold(parts: UntoldParts, { stage, replaces }: SessionStage): void {
-  const { following } = parts;
-  const look = (followed: Followed, rows: number) => {
-    const { entry } = followed;
-    const ids = replaces ? stage.untold(entry) : [...stage.untold(entry), ...idsIn(parts, followed, rows)];
-    for (const id of new Set(ids)) lookAt(parts, stage, followed, id);
+  const { core, overlay, following } = parts;
+  const look = (entry: CatalogEntry, id: EntityId, row: StoredRow | null) => {
+    if (row !== null && !isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
   };
-  for (const orphan of following.takeOrphans()) look(orphan, Number.POSITIVE_INFINITY);
+  // Some came for an id that nobody asks for any more.
+  for (const entry of core.catalog.entries) {
+    for (const id of stage.untold(entry)) look(entry, id, stage.get(entry, id));
+  }
+  const orphans = following.takeOrphans();
+  if (replaces) return;
+  const lookInTables = (followed: Followed, rows: number) => {
+    const { entry } = followed;
+    for (const id of new Set(idsIn(parts, followed, rows))) {
+      if (stage.has(entry, id) || stage.hasLeft(entry, id)) continue;
+      look(entry, id, overlay.confirmed(entry.collection.name, id));
+    }
+  };
+  for (const orphan of orphans) lookInTables(orphan, Number.POSITIVE_INFINITY);
   for (const followed of following.all()) {
     const { state, basis, had, hasRows, isWindow, limit } = followed;
-    if (state === 'denied') look(followed, Number.POSITIVE_INFINITY);
-    else if (basis === 'nothing' && (had !== null || hasRows)) look(followed, Number.POSITIVE_INFINITY);
-    else if (basis !== 'held' || had?.kind !== 'held') continue;
+    const isAnew = basis === 'nothing' && (had !== null || hasRows);
+    if (state === 'denied' || isAnew) lookInTables(followed, Number.POSITIVE_INFINITY);
     // Those that were pushed out, and have not changed, have not been named.
-    else if (isWindow) look(followed, 2 * capacityOf(limit));
-    else if (had.through !== null) look(followed, 0);
+    else if (basis === 'held' && isWindow) lookInTables(followed, 2 * capacityOf(limit));
   }
 }
 
 /** The first rows of a selection as the tables have them, and all that may not match as they are shown. */
 function idsIn({ core, overlay }: UntoldParts, { entry, plan, asked }: Followed, rows: number): readonly EntityId[] {
-  if (rows === 0) return [];
   const found = core.driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
   return [...found.map(([id]) => id as EntityId), ...overlay.idsPending(entry.collection.name)];
-}
-
-function lookAt(parts: UntoldParts, stage: Stage, followed: Followed, id: EntityId): void {
-  const { entry } = followed;
-  if (stage.isTold(entry, id) || stage.hasLeft(entry, id)) return;
-  const row = stage.get(entry, id) ?? parts.overlay.confirmed(entry.collection.name, id);
-  // What others hold of the stage is theirs to judge.
-  if (row === null || (stage.has(entry, id) && !followed.matches(row.values))) return;
-  if (!isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
 }
 
 function isSpokenFor({ overlay, following, heldIds }: UntoldParts, stage: Stage, entry: CatalogEntry, row: StoredRow) {

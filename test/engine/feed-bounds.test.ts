@@ -1,15 +1,14 @@
 /** Bounds of what a follower is told and of what is taken from it: at the limit, and one past it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CatchUp, canResume } from '../../engine/feed/catch-up.ts';
-import { ChangedRows } from '../../engine/feed/changed-rows.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
   MAX_CATCH_UP_TURN,
   MAX_DEPARTURES,
-  MAX_KEPT_CHANGES,
   MAX_SILENT_POSITIONS,
   MAX_WAITING_UPLOADS,
 } from '../../engine/feed/limits.ts';
+import { SharedPast } from '../../engine/feed/shared-past.ts';
 import { Silence } from '../../engine/feed/silence.ts';
 import type { Said } from '../../engine/upstream/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
@@ -18,6 +17,7 @@ import {
   type EntityId,
   encodeOperation,
   idFrom,
+  type Log,
   type OperationId,
   type Position,
   type TransactionId,
@@ -43,6 +43,9 @@ afterEach(() => {
 function write(callback: (tx: Transaction) => void): Promise<void> {
   return node.transactor.transact((tx) => callback(tx));
 }
+
+const pastOver = (log: Pick<Log, 'changedSince'>) =>
+  new SharedPast({ log, rowAt: node.core.rowAt, rows: { read: () => null } });
 
 const here = (): Cursor => ({ epoch: node.core.log.epoch(), position: node.source.position() });
 
@@ -77,8 +80,8 @@ describe('a session resumes', () => {
 
 describe('a session', () => {
   test('rows that leave while a session catches up are remembered up to MAX_DEPARTURES; one more ends it', () => {
-    const { log, rowAt } = node.core;
-    const catchUp = new CatchUp({ log, rowAt, rows: { read: () => null, scan: () => expect.fail() } }, here().position);
+    const { log } = node.core;
+    const catchUp = new CatchUp({ log, past: pastOver(log) }, here().position);
     const idOf = (at: number) => `0${String(at).padStart(25, '0')}` as EntityId;
     catchUp.begin();
     for (let at = 0; at < MAX_DEPARTURES; at += 1) catchUp.left(THING, idOf(at));
@@ -88,33 +91,7 @@ describe('a session', () => {
     expect(catchUp.isOver).toBe(true);
   });
 
-  test('of MAX_KEPT_CHANGES changed rows the images are kept, until they change again; of one more they are read again', () => {
-    const reads = { now: 0, before: 0 };
-    const changed = new ChangedRows({
-      readNow: () => {
-        reads.now += 1;
-        return null;
-      },
-      readBefore: () => {
-        reads.before += 1;
-        return null;
-      },
-    });
-    const ids = Array.from({ length: MAX_KEPT_CHANGES + 1 }, (_, at) => `0${String(at).padStart(25, '0')}` as EntityId);
-    for (const id of [...ids].reverse()) changed.note(id);
-    expect(changed.after(null, ids.length)).toEqual(ids);
-    expect(changed.after(ids[4]!, 2)).toEqual([ids[5], ids[6]]);
-    for (const id of ids) for (const _ of [1, 2]) expect([changed.now(id), changed.before(id)]).toEqual([null, null]);
-    // Of the one that is not kept each look is a read of its own.
-    expect(reads).toEqual({ now: MAX_KEPT_CHANGES + 2, before: MAX_KEPT_CHANGES + 2 });
-    changed.note(ids[0]!);
-    changed.now(ids[0]!);
-    changed.before(ids[0]!);
-    expect(reads).toEqual({ now: MAX_KEPT_CHANGES + 3, before: MAX_KEPT_CHANGES + 2 });
-  });
-
   test('a log that runs away from a session that catches up ends it', () => {
-    const { rowAt } = node.core;
     let made = 0;
     const limit = 2 * MAX_CATCH_UP_OPERATIONS;
     const log = {
@@ -127,7 +104,7 @@ describe('a session', () => {
           return { position: made as Position, collection: THING, entity };
         }),
     };
-    const catchUp = new CatchUp({ log, rowAt, rows: { read: () => null, scan: () => expect.fail() } }, 0 as Position);
+    const catchUp = new CatchUp({ log, past: pastOver(log) }, 0 as Position);
     catchUp.begin();
     while (made < limit) expect(catchUp.bring()).toBe(false);
     expect(made / MAX_CATCH_UP_TURN).toBe(limit / MAX_CATCH_UP_TURN);

@@ -1,6 +1,12 @@
 /** What a durable node tells and takes of whoever follows its log. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MAX_CHUNK_BYTES, MAX_DRIFT_MS, MAX_LOGGED_OPERATIONS, MAX_WAITING_UPLOADS } from '../../engine/feed/limits.ts';
+import {
+  MAX_ALL_WAITING_UPLOADS,
+  MAX_CHUNK_BYTES,
+  MAX_DRIFT_MS,
+  MAX_LOGGED_OPERATIONS,
+  MAX_WAITING_UPLOADS,
+} from '../../engine/feed/limits.ts';
 import { createIngester } from '../../engine/ingest/ingest.ts';
 import { AbsentTransactions } from '../../engine/logs/absent.ts';
 import { MAX_QUARANTINED_TRANSACTIONS } from '../../engine/logs/limits.ts';
@@ -9,6 +15,7 @@ import {
   type Edit,
   type EntityId,
   encodeOperation,
+  encodeSkeleton,
   type NodeId,
   type Operation,
   type OperationId,
@@ -57,14 +64,19 @@ class Relaying extends Believer {
 
 let offers = 0;
 function offer(operations: readonly Operation[], floor = 0): void {
-  offers += 1;
-  const pieces = operations.map(encodeOperation);
-  ana.session.take({ kind: 'offer', position: offers as Position, floor: floor as Position, operations: pieces });
+  offerPieces(operations.map(encodeOperation), floor);
 }
 
-async function taken(operations: readonly Operation[]): Promise<string> {
+function offerPieces(operations: readonly Uint8Array[], floor = 0): void {
+  offers += 1;
+  ana.session.take({ kind: 'offer', position: offers as Position, floor: floor as Position, operations });
+}
+
+const taken = (operations: readonly Operation[], floor = 0) => answered(() => offer(operations, floor));
+
+async function answered(offering: () => void): Promise<string> {
   const before = ana.said('taken').length;
-  offer(operations);
+  offering();
   await node.queue.drained();
   await new Promise((resolve) => setImmediate(resolve));
   const answers = ana.said('taken').slice(before);
@@ -124,10 +136,60 @@ describe('an offer', () => {
     expect(await taken([operation(), operation()])).toBe('invalid-operation');
     const orphan = operation({ precursors: [mint.next() as OperationId], edits: [], id: mint.next() as OperationId });
     expect(await taken([orphan])).toBe('invalid-operation');
-    const wrong = { kind: 'offer', position: 1, floor: 0, operations: [Uint8Array.of(9)] } as never;
-    ana.session.take(wrong);
+    offerPieces([Uint8Array.of(9)]);
     expect(ana.said('taken').at(-1)?.error?.code).toBe('invalid-operation');
     expect(node.core.log.position()).toBe(0);
+  });
+
+  test('from below a floor is taken from one that speaks for others only: it raises the floor of this log', async () => {
+    await create(2);
+    const { log } = node.core;
+    const made = operation();
+    const { edits: _, salt: __, ...rest } = operation();
+    const skeleton = encodeSkeleton({ ...rest, digest: new Uint8Array(16) });
+    expect(await taken([made], Number.MAX_SAFE_INTEGER)).toBe('policy-denied');
+    expect(await taken([made], offers + 1)).toBe('policy-denied');
+    expect(await answered(() => offerPieces([skeleton]))).toBe('policy-denied');
+    expect([log.position(), log.floor()]).toEqual([2, 0]);
+    expect(await taken([made], offers)).toBe('taken');
+    expect(await taken([made], Number.MAX_SAFE_INTEGER), 'which is here').toBe('taken');
+    expect([log.position(), log.floor()]).toEqual([3, 0]);
+    ana = new Relaying(node, 'ana');
+    expect(await answered(() => offerPieces([skeleton]))).toBe('taken');
+    expect(await taken([operation()], offers + 1)).toBe('taken');
+    expect([log.position(), log.floor()]).toEqual([5, 5]);
+  });
+
+  test('at a position that was offered, or before it, ends the session', async () => {
+    const operations = [encodeOperation(operation())];
+    const at = (position: number) => () =>
+      ana.session.take({ kind: 'offer', position: position as Position, floor: 0 as Position, operations });
+    at(5)();
+    expect([codeOf(at(5)), codeOf(at(4))]).toEqual(['protocol-violation', 'protocol-violation']);
+    at(6)();
+    await node.queue.drained();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ana.said('taken').map(({ position }) => position)).toEqual([5, 6]);
+  });
+
+  test('past what all sessions may have waiting, and the share of its own, ends the session', () => {
+    const [share, sessions] = [MAX_WAITING_UPLOADS - 1, Math.ceil(MAX_ALL_WAITING_UPLOADS / (MAX_WAITING_UPLOADS - 1))];
+    const made = encodeOperation(operation());
+    const followers = Array.from({ length: sessions }, () => new Believer(node, 'ana'));
+    const offerOf = (follower: Believer, position: number) =>
+      follower.session.take({
+        kind: 'offer',
+        position: position as Position,
+        floor: 0 as Position,
+        operations: [made],
+      });
+    let waiting = 0;
+    for (const follower of followers) {
+      for (let at = 1; at <= share && waiting < MAX_ALL_WAITING_UPLOADS; at += 1, waiting += 1) offerOf(follower, at);
+    }
+    expect(codeOf(() => offerOf(followers[0]!, share + 1))).toBe('limit-exceeded');
+    // Whoever has nothing there has room.
+    offerOf(ana, 1);
   });
 
   test('past 10,000 that wait ends the session', () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { MAX_DRIFT_MS } from '../../engine/feed/limits.ts';
 import { ASK_AGAIN_MS } from '../../engine/logs/limits.ts';
 import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
@@ -267,6 +268,26 @@ describe('a durable node with an upstream', () => {
     await turn(10);
     expect(sessions).toHaveLength(2);
     await until(() => copy.report().quarantine.length === 1);
+  });
+
+  test('what is ahead of the clock of the upstream is offered again every 10 minutes, and taken when its time has come', async () => {
+    const HOUR_MS = 3_600_000;
+    const clock = createTestClock();
+    const authority = await open({ ports: { clock, random: createTestRandom(97), scheduler: createTestScheduler() } });
+    const scheduler = createTestScheduler();
+    const ports = { clock: createTestClock(clock.now() + HOUR_MS), random: createTestRandom(98), scheduler };
+    const copy = await open({ role: 'durable', upstream: directUpstream(() => authority), ports });
+    await until(() => copy.report().upstream?.state === 'connected');
+    await create(copy, 'early');
+    const isRefused = () => (copy.report().upstream?.error as TendrilError | null)?.code === 'clock-drift';
+    await until(isRefused);
+    scheduler.pass(ASK_AGAIN_MS);
+    await until(isRefused);
+    expect([positionOf(authority), await rowsOf(copy)]).toMatchObject([0, [{ title: 'early' }]]);
+    clock.advance(HOUR_MS - MAX_DRIFT_MS);
+    scheduler.pass(ASK_AGAIN_MS);
+    await until(() => copy.report().upstream?.outbox.transactions === 0);
+    expect(await rowsOf(authority)).toEqual(await rowsOf(copy));
   });
 
   test('a transaction that waits for another is absent until that has come, by whatever way', async () => {

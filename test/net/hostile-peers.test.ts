@@ -3,11 +3,11 @@
  * harm. Whatever they do, the node lives, what it holds is legal, its memory comes back, and who means well is served.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { idFrom, type Node } from '../../index.ts';
-import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
+import { createRandom, runs, seedFor } from '../support/random.ts';
 import { type Kit, makeKit } from './hostile-kit.ts';
+import { changedSession, record, type Script } from './hostile-scripts.ts';
 import { FAMILIES, GIANT } from './hostile-sessions.ts';
-import { type Attacker, HostileWorld, heapBytes, Prey } from './hostile-world.ts';
+import { type Attacker, HostileWorld, heapBytes } from './hostile-world.ts';
 
 const MUTATED = 100_000;
 const HAND_MADE = 10_000;
@@ -23,7 +23,7 @@ const SOCKETS_EVERY = 12;
 let world: HostileWorld;
 let kit: Kit;
 let heapAtFirst: number;
-let scripts: readonly (readonly Uint8Array[])[];
+let scripts: readonly Script[];
 
 beforeAll(async () => {
   world = await HostileWorld.open();
@@ -46,67 +46,6 @@ async function warmUp(world: HostileWorld, kit: Kit): Promise<void> {
   for (let batch = 0; batch < 10; batch += 1) await world.attack(Array.from({ length: 12 }, () => make(kit, random)));
 }
 
-/** What well-behaved nodes send, session by session: some as mallory, one as ana. */
-async function record(world: HostileWorld): Promise<readonly (readonly Uint8Array[])[]> {
-  const sessions: Uint8Array[][] = [[], [], [], []];
-  for (const [index, frames] of sessions.entries()) {
-    const actor = index === 0 ? 'ana' : 'mallory';
-    const node = await world.follower(actor, frames);
-    const live = node.live(Prey, 'rank > ? ORDER BY rank DESC LIMIT 5', [index]);
-    await live.ready;
-    await node.sql('SELECT name, count(*) AS n FROM vault WHERE amount > ? GROUP BY name', [2]);
-    await node.query(Prey, 'note LIKE ?', ['a%']);
-    if (actor === 'mallory') await hunt(node, index);
-    else await world.writeAs(node);
-    await node.get(Prey, idFrom('prey', index));
-    live.close();
-    await node.close();
-    // Its goodbye: whoever does harm stays.
-    frames.pop();
-  }
-  return sessions;
-}
-
-async function hunt(node: Node, rank: number): Promise<void> {
-  const until = { until: 'settled' } as const;
-  const id = await node.transact((tx) => tx.create(Prey, { name: 'hare', rank }), until);
-  await node.transact((tx) => tx.update(Prey, id, { note: 'a note', rank: 7 }), until);
-  await node.transact((tx) => tx.delete(Prey, id), until);
-  await node.transact((tx) => tx.restore(Prey, id), until);
-  await node.transact((tx) => [1, 2, 3].map((each) => tx.create(Prey, { name: 'kid', rank: each })), until);
-}
-
-function changedBytes(frame: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
-  const bytes = Buffer.from(frame);
-  const at = random.integer(bytes.length);
-  const chosen = random.next();
-  if (chosen < 0.5) {
-    for (let flips = 1 + random.integer(3); flips > 0; flips -= 1)
-      bytes[random.integer(bytes.length)]! ^= 1 << random.integer(8);
-    return new Uint8Array(bytes);
-  }
-  if (chosen < 0.65) return new Uint8Array(bytes.subarray(0, at));
-  // Whole messages after whole messages, or any two pieces.
-  if (chosen < 0.75) return new Uint8Array(Buffer.concat([bytes, other.subarray(1)]));
-  if (chosen < 0.9)
-    return new Uint8Array(Buffer.concat([bytes.subarray(0, at), other.subarray(random.integer(other.length))]));
-  return new Uint8Array(Buffer.concat([bytes.subarray(0, at), Buffer.from([random.integer(256)]), bytes.subarray(at)]));
-}
-
-/** A recorded session with a few things changed. */
-function changedSession(random: Random, changes: number): readonly Uint8Array[] {
-  const frames = [...random.pick(scripts)];
-  for (let change = 0; change < changes; change += 1) {
-    const [at, to] = [random.integer(frames.length), random.integer(frames.length)];
-    const chosen = random.next();
-    if (chosen < 0.7) frames[at] = changedBytes(frames[at]!, random.pick(random.pick(scripts)), random);
-    else if (chosen < 0.8) frames.splice(to, 0, frames[at]!);
-    else if (chosen < 0.9) frames.splice(to, 0, ...frames.splice(at, 1));
-    else frames.splice(to, 0, random.pick(random.pick(scripts)));
-  }
-  return frames;
-}
-
 const tally = new Map<string, number>();
 function count(attackers: readonly Attacker[]): void {
   for (const { codes } of attackers) for (const code of codes) tally.set(code, (tally.get(code) ?? 0) + 1);
@@ -122,7 +61,7 @@ test(`${MUTATED} changes of what real sessions sent change nothing that is not l
       const visits = Array.from({ length: BATCH }, () => {
         const more = 1 + random.integer(3);
         made += more;
-        return changedSession(random, more);
+        return changedSession(scripts, random, more);
       });
       count(await world.attack(visits, batch % SOCKETS_EVERY === 0 ? world.dialSocket : world.dial));
       if (batch % 10 === 0) await world.carryOn(batch);
@@ -141,6 +80,8 @@ test(`${MUTATED} changes of what real sessions sent change nothing that is not l
     'bye protocol-violation',
     'refused identity-clash',
     'refused policy-denied',
+    'taken identity-clash',
+    'taken policy-denied',
   ]) {
     expect([...tally.keys()], code).toContain(code);
   }

@@ -35,6 +35,7 @@ import {
   upload,
   uploadOf,
 } from './hostile-kit.ts';
+import { FAMILIES as OF_LOGS } from './hostile-logs.ts';
 import { Prey, Vault } from './hostile-world.ts';
 
 function bytesOfFrames(names: readonly string[]): Family {
@@ -357,4 +358,4 @@ const ofUploads: Readonly<Record<string, Family>> = {
   },
 };
 
-export const FAMILIES: Readonly<Record<string, Family>> = { ...ofBytes, ...ofSessions, ...ofUploads };
+export const FAMILIES: Readonly<Record<string, Family>> = { ...ofBytes, ...ofSessions, ...ofUploads, ...OF_LOGS };

@@ -1,15 +1,18 @@
 /**
- * A durable node served to a well-meaning follower and to attackers, and what must hold of it whatever those did. Attackers
- * write as `mallory`, into `prey` alone: of `vault`, where the others write, the test knows every row.
+ * A durable node, or a relay before it, served to a well-meaning follower and to attackers, and what must hold of both
+ * whatever those did. Attackers write as `mallory`, into `prey` alone: of `vault`, where the others write, the test knows
+ * every row.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import { type DurableParts, openDurable } from '../../engine/open-durable.ts';
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
-import { collection, integer, type LiveQuery, Node, type RowOf, text } from '../../index.ts';
+import { MAX_FOLLOWED_SELECTIONS, MAX_HELD_IDS } from '../../engine/upstream/limits.ts';
+import { collection, inProcess, integer, type LiveQuery, Node, type RowOf, text } from '../../index.ts';
 import { createCodec } from '../../net/codec.ts';
 import { createFrameReader, MAX_FRAME_BYTES } from '../../net/frames.ts';
+import { MAX_TURN_BYTES } from '../../net/limits.ts';
 import type { Connector, Link } from '../../net/link.ts';
 import { memoryLink } from '../../net/links/memory.ts';
 import { webSocket, webSocketConnector } from '../../net/links/web-socket.ts';
@@ -18,12 +21,21 @@ import type { Authority } from '../../net/serve-session.ts';
 import { type Server, serve } from '../../net/server.ts';
 import { judgeFor, Serving } from '../../net/serving.ts';
 import { over } from '../../net/upstream.ts';
-import { decodeOperation, type EntityId, type OperationId } from '../../storage/index.ts';
+import { decodeOperation, type EntityId, MAX_FOLLOWERS, type OperationId } from '../../storage/index.ts';
+import { MAX_REFUSAL_BYTES, MAX_REFUSALS } from '../../storage/outcome.ts';
 
 export const Vault = collection('vault', { name: text(), amount: integer() });
 export const Prey = collection('prey', { name: text(), rank: integer().optional(), note: text().optional() });
 export const COLLECTIONS = [Vault, Prey];
 const ACTORS: readonly (string | null)[] = ['ana', 'mallory'];
+
+/** What a node makes when it remembers a follower, or a refusal, for the first time. */
+const REMEMBERED = ['tendril_follower', 'tendril_outcome_refused'];
+
+/** Who is served. */
+export type Served = 'durable node' | 'relay';
+/** Turns until all that one turn brings is over: through a relay it goes to and fro. */
+const TURNS: Readonly<Record<Served, number>> = { 'durable node': 3, relay: 16 };
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -69,6 +81,8 @@ export class Attacker {
 
 export class HostileWorld {
   readonly parts: DurableParts;
+  /** Null where the durable node itself is served. */
+  readonly relay: Node | null;
   readonly server: Server;
   /** For those who come over memory links. */
   readonly serving: Serving;
@@ -82,11 +96,13 @@ export class HostileWorld {
   readonly #judge;
   readonly #schema: string;
 
-  static async open(): Promise<HostileWorld> {
+  static async open(served: Served = 'durable node'): Promise<HostileWorld> {
     const errors: unknown[] = [];
     const onError = (error: unknown) => void errors.push(error);
     const parts = await openDurable({ collections: COLLECTIONS, onError });
-    const authority: Authority = { role: 'durable', follow: (peer) => parts.feed.open(peer) };
+    const durable: Authority = { role: 'durable', follow: (peer) => parts.feed.open(peer) };
+    const relay = served === 'relay' ? await openRelay(durable, onError) : null;
+    const authority = relay ?? durable;
     const letIn = (credential: string | null) =>
       credential !== null && ACTORS.includes(credential) ? { actor: credential } : null;
     const server = await serve(authority, { authenticate: (_, credential) => letIn(credential), onError });
@@ -100,11 +116,12 @@ export class HostileWorld {
     });
     const live = ana.live(Vault);
     await live.ready;
-    return new HostileWorld({ parts, server, serving, ana, live, errors, judge });
+    return new HostileWorld({ parts, relay, server, serving, ana, live, errors, judge });
   }
 
   private constructor(made: {
     readonly parts: DurableParts;
+    readonly relay: Node | null;
     readonly server: Server;
     readonly serving: Serving;
     readonly ana: Node;
@@ -113,6 +130,7 @@ export class HostileWorld {
     readonly judge: Parameters<Serving['begin']>[1];
   }) {
     this.parts = made.parts;
+    this.relay = made.relay;
     this.server = made.server;
     this.serving = made.serving;
     this.ana = made.ana;
@@ -132,7 +150,7 @@ export class HostileWorld {
   readonly dialSocket = (): Connector => webSocketConnector(this.server.url);
 
   /** A well-behaved node of mallory's, or ana's; what it sends is recorded. */
-  async follower(actor: string, frames: Uint8Array[]): Promise<Node> {
+  async follower(actor: string, frames: Uint8Array[], role: Node['role'] = 'ephemeral'): Promise<Node> {
     const dialled: Connector = {
       name: 'recorded',
       connect: (events, scheduler) => {
@@ -144,7 +162,7 @@ export class HostileWorld {
         return { ...link, send };
       },
     };
-    return Node.open({ collections: COLLECTIONS, upstream: over(dialled, { credential: actor }), author: actor });
+    return Node.open({ collections: COLLECTIONS, role, upstream: over(dialled, { credential: actor }), author: actor });
   }
 
   /** Each sends its frames over a link of its own; resolves when all that this brings is over. */
@@ -152,7 +170,10 @@ export class HostileWorld {
     const attackers = visits.map((frames) => new Attacker(dial(), frames));
     const isOverSockets = dial === this.dialSocket;
     if (isOverSockets) await new Promise((resolve) => setTimeout(resolve, 25));
-    for (let turns = 0; turns < 3; turns += 1) await turn();
+    const sizes = visits.map((frames) => frames.reduce((sum, { length }) => sum + length, 0));
+    const turns =
+      TURNS[this.relay === null ? 'durable node' : 'relay'] + Math.ceil(Math.max(0, ...sizes) / MAX_TURN_BYTES);
+    for (let at = 0; at < turns; at += 1) await turn();
     for (const attacker of attackers) attacker.close();
     // A socket that is not read any more closes in its own time.
     while (!isOverSockets && !attackers.every(({ isClosed }) => isClosed)) await turn();
@@ -195,12 +216,26 @@ export class HostileWorld {
     this.checkVault();
     while (this.server.report().sessions > 1) await turn();
     expect(feed.report()).toMatchObject({ sessions: 1, hydrating: 0, waitingUploads: 0, openAsks: 0 });
-    expect(feed.report().selections).toEqual({ distinct: 1, shared: 0 });
+    if (this.relay === null) expect(feed.report().selections).toEqual({ distinct: 1, shared: 0 });
+    else checkRelay(this.relay);
     expect(this.serving.report()).toMatchObject({ sessions: 0, queuedBytes: 0 });
     expect(core.driver.all('PRAGMA integrity_check', [])).toEqual([['ok']]);
     expect(this.#readSchema()).toBe(this.#schema);
+    this.#checkRemembered();
     this.#checkLog();
     await this.#checkRows();
+  }
+
+  /** What whoever greets, or is refused, leaves behind is bounded. */
+  #checkRemembered(): void {
+    const { driver, followers } = this.parts.core;
+    expect(followers.since(0).length).toBeLessThanOrEqual(MAX_FOLLOWERS);
+    const [[count, longest]] = driver.all(
+      'SELECT count(*), coalesce(max(length(CAST(refusal AS BLOB))), 0) FROM tendril_outcome WHERE position IS NULL',
+      [],
+    ) as [[number, number]];
+    expect(Number(count)).toBeLessThanOrEqual(MAX_REFUSALS);
+    expect(Number(longest)).toBeLessThanOrEqual(MAX_REFUSAL_BYTES);
   }
 
   #checkLog(): void {
@@ -234,7 +269,8 @@ export class HostileWorld {
   }
 
   #readSchema(): string {
-    return JSON.stringify(this.parts.core.driver.all('SELECT type, name, sql FROM sqlite_master ORDER BY name', []));
+    const schema = this.parts.core.driver.all('SELECT type, name, sql FROM sqlite_master ORDER BY name', []);
+    return JSON.stringify(schema.filter(([, name]) => !REMEMBERED.includes(String(name))));
   }
 
   async close(): Promise<void> {
@@ -242,9 +278,26 @@ export class HostileWorld {
     await this.ana.close();
     await this.server.close();
     await this.serving.close();
+    await this.relay?.close();
     this.parts.feed.close();
     this.parts.core.driver.close();
   }
+}
+
+async function openRelay(durable: Authority, onError: (error: unknown) => void): Promise<Node> {
+  const upstream = inProcess(durable, { authenticate: () => ({ actor: 'relay', relays: true }), onError });
+  const relay = await Node.open({ collections: COLLECTIONS, upstream, onError });
+  await relay.reconnect();
+  return relay;
+}
+
+/** Nothing of those who have gone is on its way; what they followed lingers, within its limits. */
+function checkRelay(relay: Node): void {
+  const { followers, upstream } = relay.report();
+  expect(followers).toMatchObject({ sessions: 1, hydrating: 0, waitingUploads: 0 });
+  expect(upstream).toMatchObject({ state: 'connected', error: null, outbox: { transactions: 0 } });
+  expect(upstream!.following.selections).toBeLessThanOrEqual(MAX_FOLLOWED_SELECTIONS);
+  expect(upstream!.following.ids).toBeLessThanOrEqual(MAX_HELD_IDS);
 }
 
 function byId([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {

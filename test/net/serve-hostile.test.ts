@@ -14,7 +14,7 @@ import {
   PING_AFTER_MS,
 } from '../../net/limits.ts';
 import { webSocket } from '../../net/links/web-socket.ts';
-import type { Message } from '../../net/messages.ts';
+import { type Message, PROTOCOL_VERSION } from '../../net/messages.ts';
 import { type ServeOptions, type Server, serve } from '../../net/server.ts';
 import { createTestScheduler, type TestScheduler } from '../support/ports.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
@@ -126,7 +126,7 @@ describe('out of turn', () => {
     ['two hellos in one frame', [HELLO, HELLO], 'protocol-violation'],
     ['a request behind the hello', [HELLO, subscribe(1)], 'protocol-violation'],
     ['what only an authority says', [step(1)], 'protocol-violation'],
-    ['another version', [{ ...HELLO, protocol: 2 }], 'protocol-mismatch'],
+    ['another version', [{ ...HELLO, protocol: PROTOCOL_VERSION + 1 }], 'protocol-mismatch'],
   ];
 
   test.each(before)('%s is refused before the feed hears of it', async (_, messages, code) => {

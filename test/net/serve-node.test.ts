@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { sqliteFile } from '../../bindings/node/index.ts';
 import { MAX_WAITING_UPLOADS } from '../../engine/feed/limits.ts';
-import type { Request, Said } from '../../engine/index.ts';
+import type { Request, Said, Upstream } from '../../engine/index.ts';
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
 import { MAX_GROUP_MEMBERS } from '../../engine/write/commit-queue.ts';
 import { collection, inProcess, integer, memory, Node, type Storage, text, webSocket } from '../../index.ts';
@@ -14,9 +14,9 @@ import { memoryLink } from '../../net/links/memory.ts';
 import type { Message } from '../../net/messages.ts';
 import { serveLink } from '../../net/serve-link.ts';
 import { serve } from '../../net/server.ts';
+import { over } from '../../net/upstream.ts';
 import type { Operation, TransactionId } from '../../storage/index.ts';
 import { bytesOf, createAuthor } from '../support/author.ts';
-import { failureOf } from '../support/failure.ts';
 import { fakeAuthority } from './fake-authority.ts';
 import { Follower, GREETING, HELLO } from './followers.ts';
 import { HandLink } from './hand-link.ts';
@@ -116,14 +116,41 @@ describe('a node that closes', () => {
   });
 });
 
-test('an ephemeral node is not served, by whatever door', async () => {
+test('an ephemeral node is served like a durable one, by whatever door', async () => {
   const node = await authority();
-  const client = await Node.open({ collections, upstream: inProcess(node, { access: 'open' }) });
+  await node.transact((tx) => tx.create(Note, { title: 'far' }));
+  const relay = await Node.open({ collections, upstream: inProcess(node, { access: 'open' }) });
+  closing.push(() => relay.close());
+  await relay.reconnect();
+  const server = await serve(relay, { access: 'open' });
+  const [near, far] = memoryLink();
+  const link = serveLink(relay, far, { access: 'open' });
+  closing.push(
+    () => server.close(),
+    () => link.close(),
+  );
+  for (const upstream of [webSocket(server.url), over(near), inProcess(relay, { access: 'open' })]) {
+    const client = await Node.open({ collections, upstream });
+    closing.push(() => client.close());
+    const live = client.live(Note);
+    await live.ready;
+    expect([live.status, live.rows.map(({ title }) => title)]).toEqual(['complete', ['far']]);
+  }
+  expect([node.role, relay.role]).toEqual(['durable', 'ephemeral']);
+  expect([node.report().followers!.sessions, relay.report().followers!.sessions]).toEqual([1, 3]);
+});
+
+test('one that has not met its own upstream turns followers away, who try again by themselves', async () => {
+  let way: Upstream = webSocket('ws://127.0.0.1:1');
+  const upstream: Upstream = { name: 'later', connect: (...given) => way.connect(...given) };
+  const relay = await Node.open({ collections, upstream });
+  closing.push(() => relay.close());
+  const client = await Node.open({ collections, upstream: inProcess(relay, { access: 'open' }) });
   closing.push(() => client.close());
-  await expect(serve(client, { access: 'open' })).rejects.toMatchObject({ code: 'invalid-option' });
-  expect(failureOf(() => serveLink(client, memoryLink()[0], { access: 'open' })).code).toBe('invalid-option');
-  expect(failureOf(() => inProcess(client, { access: 'open' })).code).toBe('invalid-option');
-  expect([node.role, client.role]).toEqual(['durable', 'ephemeral']);
+  await expect(client.reconnect()).rejects.toMatchObject({ code: 'offline' });
+  way = inProcess(await authority(), { access: 'open' });
+  await relay.reconnect();
+  while (client.report().upstream!.state !== 'connected') await turn();
 });
 
 test('a follower that goes before it was told anything is not looked after any more', async () => {

@@ -356,6 +356,7 @@ describe('options', () => {
     [{ server: createServer(), port: 1 }],
     [{ limits: { sessions: 0 } }],
     [{ limits: { queueBytes: 1.5 } }],
+    [{ limits: { chunkRows: 0 } }],
     [{ host: '203.0.113.77' }],
   ] as readonly [ServeOptions][])('%o is refused', async (options) => {
     await expect(serve(fakeAuthority(), { access: 'open', ...options })).rejects.toMatchObject({

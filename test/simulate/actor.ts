@@ -15,6 +15,16 @@ const IDS = Array.from({ length: 40 }, (_, at) => idFrom('thing', at));
 const NOTE_IDS = Array.from({ length: 6 }, (_, at) => idFrom('note', at));
 /** Of one transaction. */
 const MAX_ROWS = 30;
+/** Rows that are there from the beginning, in some runs. */
+const FILLED = 90;
+/** Taken from the front of a queue at once. */
+const MAX_TAKEN = 12;
+/** In which order, and what makes a row one of the last. */
+const QUEUES = [
+  ['ORDER BY mark', {}],
+  ['ORDER BY rank', { rank: RANKS }],
+  ["kind = 'green' ORDER BY mark", {}],
+] as const;
 /** Live queries that a program has open at a time. */
 const MAX_OPEN = 6;
 /** What a read or a write may be answered with, of a node that is sound. */
@@ -81,7 +91,9 @@ export class Actor {
     if (!world.isUp(this.name)) return;
     const node = world.nodes[this.name]!;
     const what = random.integer(100);
-    if (what < 70) this.#write(node);
+    if (what < 4) this.#takeFirst(node);
+    else if (what < 68) this.#write(node);
+    else if (what < 70) this.#shelf(node);
     else if (what < 82) this.#watch(node);
     else if (what < 92) this.#read(node);
     else if (what < 95) this.#writeUpstream(node);
@@ -93,6 +105,23 @@ export class Actor {
     const { random, world } = this.#parts;
     const count = 1 + random.integer(3);
     for (let opened = 0; opened < count; opened += 1) this.#openLive(world.nodes[this.name]!);
+  }
+
+  /** More rows than are sent again without a question. */
+  fill(): void {
+    const { ledger, world } = this.#parts;
+    for (let made = 0; made < FILLED; made += MAX_ROWS) {
+      const write = ledger.begin(this.name, this.#life);
+      const fill = (tx: Transaction) => {
+        for (let row = 0; row < MAX_ROWS; row += 1) {
+          const id = tx.create(this.#thing(), { ...this.#values(), mark: write.mark });
+          write.entities.push(id);
+          write.created.push(id);
+        }
+        write.state = 'applied';
+      };
+      this.#settle(write, world.nodes[this.name]!.transact(fill, { until: 'settled' }));
+    }
   }
 
   /** What the change sets say, and what is shown. */
@@ -127,6 +156,7 @@ export class Actor {
     const write = ledger.begin(this.name, this.#life);
     const count = random.chance(0.25) ? 2 + random.integer(3) : random.chance(0.03) ? MAX_ROWS : 1;
     const dooms = isDooming && this.isFollower && random.chance(0.12);
+    const staging = random.chance(0.05) ? ('hold' as const) : ('queue' as const);
     this.#settle(
       write,
       node.transact(
@@ -135,9 +165,73 @@ export class Actor {
           if (dooms) this.#doom(tx, write);
           write.state = 'applied';
         },
+        { until: 'settled', staging },
+      ),
+    );
+  }
+
+  /** As a queue is worked off: the first go to the end. */
+  #takeFirst(node: Node): void {
+    const { random, ledger } = this.#parts;
+    const write = ledger.begin(this.name, this.#life);
+    const thing = this.#thing();
+    const [order, last] = random.pick(QUEUES);
+    this.#settle(
+      write,
+      node.transact(
+        (tx) => {
+          const first = tx.query(thing, `${order} LIMIT ${1 + random.integer(MAX_TAKEN)}`, [], { from: 'local' });
+          for (const { id } of first as readonly { readonly id: string }[]) {
+            tx.update(thing, id, { ...last, mark: write.mark });
+            write.entities.push(id);
+          }
+          write.state = 'applied';
+        },
         { until: 'settled' },
       ),
     );
+  }
+
+  /** Looks at what was refused; or lets go what is held back. */
+  #shelf(node: Node): void {
+    const { random, ledger } = this.#parts;
+    if (!this.isFollower || random.chance(0.4)) {
+      this.flush();
+      return;
+    }
+    const refused = node.refused.query('ORDER BY id LIMIT 3');
+    refused.then(
+      (entries) => {
+        const entry = entries.length === 0 ? undefined : random.pick(entries);
+        if (entry === undefined || !this.#parts.world.isUp(this.name)) return;
+        if (random.chance(0.5)) {
+          node.refused.discard(entry.id).catch((error) => this.#expected(error));
+          return;
+        }
+        // As something else, which can be settled; nobody is told when.
+        const write = ledger.begin(this.name, this.#life);
+        const again = (tx: Transaction) => {
+          this.#change(tx, write);
+          write.state = 'later';
+        };
+        node.refused.retry(entry.id, again).then(
+          () => ledger.kept(write),
+          (error) => {
+            this.#expected(error);
+            if (write.state === 'open' || write.state === 'later') write.state = 'failed';
+          },
+        );
+      },
+      (error) => this.#expected(error),
+    );
+  }
+
+  /** What it holds back goes. */
+  flush(): void {
+    const { world } = this.#parts;
+    if (this.isFollower && world.isUp(this.name)) {
+      world.nodes[this.name]!.flush().catch((error) => this.#expected(error));
+    }
   }
 
   /** An asynchronous transaction, which reads a snapshot and may have to try again. */

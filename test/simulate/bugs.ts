@@ -1,3 +1,5 @@
+import type { Fault } from './faults.ts';
+
 /**
  * Planted bugs: edits of the source, each of which breaks a law. The simulation must find every one; test/simulate/bugs.test.ts
  * plants them in a copy, so that nothing of them is in what is shipped.
@@ -10,6 +12,9 @@ export interface PlantedBug {
   readonly replace: string;
   /** What it breaks. */
   readonly why: string;
+  /** Where it is looked for: from this seed on, with these faults. From 1 on, with those that the seeds choose. */
+  readonly seed?: number;
+  readonly faults?: readonly Fault[];
 }
 
 export const BUGS: readonly PlantedBug[] = [
@@ -19,6 +24,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (failure === null) settle(group, parts.publish);',
     replace: 'if (failure === null || group.results.length > 0) settle(group, parts.publish);',
     why: 'law 5: what was called settled is not in the log',
+    faults: ['storage'],
   },
   {
     name: 'an item above _asOf ignored',
@@ -33,6 +39,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'const baseless = pending.operations.some((each) => rowOf(each) === null && !creates(each));',
     replace: 'const baseless = false;',
     why: 'what was built on a refused creation has nothing to stand on',
+    faults: ['doom'],
   },
   {
     name: 're-minted under a new transaction id',
@@ -40,6 +47,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'id: mint.next() as OperationId, precursors, author };',
     replace: 'id: mint.next() as OperationId, transaction: mint.next() as never, precursors, author };',
     why: 'an attempt is another transaction: its outcome is lost',
+    faults: ['doom'],
   },
   {
     name: 'refused rows stay',
@@ -47,6 +55,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'for (const { operation } of refused.operations) touch(core.catalog, step, operation);',
     replace: '',
     why: 'law 8: a refusal leaves a trace at its author',
+    faults: ['doom'],
   },
   {
     name: 'admitted beyond the edge',
@@ -68,6 +77,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'const isPresent = () => attempt === this.#attempt;',
     replace: 'const isPresent = () => true;',
     why: 'a message of a dead session changes the present one',
+    faults: ['reset'],
   },
   {
     name: 'unbounded queue',
@@ -75,6 +85,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (!this.#hasRoom(bytes.length, maxBytes)) return false;',
     replace: '',
     why: 'law 10: a slow reader eats the memory',
+    faults: ['slow'],
   },
   {
     name: 'no reconnection',
@@ -82,6 +93,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (!final && this.#closed === null && this.#session === null) this.#retryLater();',
     replace: '',
     why: 'a lost link stays lost',
+    faults: ['reset'],
   },
   {
     name: 'silence is never noticed',
@@ -89,6 +101,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: '    timeout: silent,',
     replace: '    timeout: stay,',
     why: 'a server that vanished without a word is waited for for ever',
+    faults: ['block', 'crash-authority'],
   },
   {
     name: 'the base is not moved when own operations are settled',
@@ -106,6 +119,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (held === null) fresh.push(prepared);',
     replace: 'if (held === null || outcome !== null) fresh.push(prepared);',
     why: 'a lost acknowledgement is no reason to apply a transaction twice, or to refuse it',
+    faults: ['reset', 'cut'],
   },
   {
     name: 'evicted too early',
@@ -113,6 +127,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'const isCovered = row.deleted === null && following.covers(collection, row.values);',
     replace: 'const isCovered = false;',
     why: 'a row goes that another live query shows',
+    faults: ['pause'],
   },
   {
     name: 'never evicted',
@@ -120,6 +135,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (!isCovered) step.leave(collections.entryOf(collection), id);',
     replace: '',
     why: 'a row that nobody keeps current is shown',
+    faults: ['pause'],
   },
   {
     name: 'the last to arrive wins',
@@ -171,6 +187,7 @@ export const BUGS: readonly PlantedBug[] = [
       if (last !== undefined) return readId<EpochId>(last[0] as Uint8Array, 0);
 `,
     why: 'positions of a log that is no more are believed',
+    faults: ['cut', 'backup'],
   },
   {
     name: 'a cursor of another log is resumed',
@@ -178,6 +195,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (cursor === null || !log.covers(cursor) || cursor.position < log.floor()) return false;',
     replace: 'if (cursor === null || cursor.position < log.floor()) return false;',
     why: 'a restored backup is not noticed',
+    faults: ['cut', 'backup'],
   },
   {
     name: 'catch-up begins one too late',
@@ -185,13 +203,15 @@ export const BUGS: readonly PlantedBug[] = [
     find: '    this.cursor = cursor;\n    this.#through = cursor ?? (0 as Position);',
     replace: '    this.cursor = cursor;\n    this.#through = (cursor === null ? 0 : cursor + 1) as Position;',
     why: 'the first change while away is missed',
+    faults: ['cut', 'reset'],
   },
   {
     name: 'a returning client misses what left',
     file: 'engine/upstream/incoming.ts',
-    find: 'for (const id of left) if (!standing.isNews(stage.get(entry, id))) stage.leave(entry, id);',
+    find: 'for (const id of left) if (!stage.isTold(entry, id)) stage.leave(entry, id);',
     replace: '',
     why: 'rows that were deleted or moved out while it was away stay',
+    faults: ['cut', 'reset'],
   },
   {
     name: 'the cursor goes before the rows',
@@ -199,6 +219,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'const isKept = !isWhole || (',
     replace: 'const isKept = (',
     why: 'after a crash the file says it has what it has not',
+    faults: ['cut', 'reset'],
   },
   {
     name: 'equal buckets are not compared',
@@ -206,6 +227,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (row === null || !following.keeps(name, row)) return false;',
     replace: 'if (row === null) return false;',
     why: 'rows of a log that is no more stay',
+    faults: ['backup', 'reset'],
   },
   {
     name: 'settled and kept in the file',
@@ -213,6 +235,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: '    this.#store.removeTransaction(place);\n',
     replace: '',
     why: 'after a restart what was settled is offered again, and shown as pending',
+    faults: ['crash'],
   },
   {
     name: 'stale rows are entered whole',
@@ -220,5 +243,91 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (held === null || held.asOf <= row.asOf) step.confirm(entry, id, row);',
     replace: 'if (held === null) step.confirm(entry, id, row);',
     why: 'a row that comes whole again is not taken',
+    faults: ['cut', 'reset'],
+  },
+  {
+    name: 'an item at or below _asOf applied',
+    file: 'engine/upstream/confirming.ts',
+    find: '    if (row.asOf >= position) return row;',
+    replace: '    if (row.asOf > position) return row;',
+    why: 'law 1: a row has the head of an earlier one',
+  },
+  {
+    name: 'a snapshot read before the cursor it states',
+    file: 'engine/feed/hydration.ts',
+    find: '      position: this.#parts.source.position(),',
+    replace: '      position: (this.#parts.source.position() + 1) as never,',
+    why: 'whoever resumes there misses the next change',
+    faults: ['cut', 'reset'],
+  },
+  {
+    name: 'lost update between snapshot and watch',
+    file: 'engine/feed/subscription.ts',
+    find: '(this.through !== null && id <= this.through)',
+    replace: 'false',
+    why: 'what changes between two chunks is not told',
+    faults: ['reset'],
+  },
+  {
+    name: 'outcome pruned too early',
+    file: 'engine/compact.ts',
+    find: 'export const OUTCOME_RETENTION_MS = 90 * 24 * 60 * 60_000;',
+    replace: 'export const OUTCOME_RETENTION_MS = 0;',
+    why: 'a write that was settled is refused when it is offered again',
+    faults: ['compact', 'reset'],
+  },
+  {
+    name: 'the content of what stands is compacted away',
+    file: 'engine/compact.ts',
+    find: 'for (const place of gone) compaction.drop(place);',
+    replace: 'for (const claims of met.values()) for (const claim of claims) compaction.drop(claim);',
+    why: 'what won is gone from the log',
+    faults: ['compact', 'crash-authority'],
+  },
+  {
+    name: 'undo below a cursor is dropped, and the cursor resumed',
+    file: 'engine/feed/catch-up.ts',
+    find: ' || cursor.position < log.floor()) return false;',
+    replace: ') return false;',
+    why: 'what changed before the floor cannot be told',
+    faults: ['compact', 'cut', 'backup'],
+  },
+  {
+    name: 'a stale timer of a session that is no more',
+    file: 'engine/upstream/connection.ts',
+    find: '  #stopTimer(): void {\n    this.#cancelTimer();',
+    replace: '  #stopTimer(): void {',
+    why: 'it begins another session beside the present one',
+    faults: ['cut', 'reset'],
+  },
+  {
+    name: 'untold rows kept',
+    file: 'engine/upstream/whole.ts',
+    find: '  letGoUntold(parts, session);\n',
+    replace: '',
+    why: 'rows stand for which nobody speaks any more',
+    faults: ['cut', 'reset'],
+  },
+  {
+    name: 'what is held back is offered',
+    file: 'engine/upstream/outbox.ts',
+    find: "state: PendingState = 'queued'): void {",
+    replace: "_asked: PendingState = 'queued', state: PendingState = 'queued'): void {",
+    why: 'staging is not honoured',
+  },
+  {
+    name: 'a stage that failed is built on',
+    file: 'engine/upstream/replica.ts',
+    find: 'this.#isStageUsable = isCaughtUp && !this.#hasFailed;',
+    replace: 'this.#isStageUsable = isCaughtUp;',
+    why: 'what a rollback took from the tables is believed to be in them',
+    faults: ['follower-storage', 'cut', 'reset'],
+  },
+  {
+    name: 'a pending write is not shown over its row',
+    file: 'engine/write/merge.ts',
+    find: 'if (winner !== null && winner >= operation.id) continue;',
+    replace: 'if (winner !== null) continue;',
+    why: 'an edit of what was set before is lost',
   },
 ];

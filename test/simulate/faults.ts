@@ -10,6 +10,8 @@ type Random = ReturnType<typeof seeded>;
  * refuses, with `relay` the first follower stands between the authority and the others.
  */
 export const FAULTS = [
+  'pause',
+  'compact',
   'slow',
   'upgrade',
   'skew',
@@ -27,11 +29,15 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** More than are made between two looks at the log. */
+const KEPT_OPERATIONS = 70;
 const CODES = ['SQLITE_IOERR', 'SQLITE_FULL'] as const;
 /** Faults that end the node's process leave it down for so long at most. */
 const MAX_DOWN_MS = 3_000;
 const MAX_SLOW_MS = 60_000;
 const MAX_BLOCK_MS = 90_000;
+/** What nobody uses is given up meanwhile. */
+const MAX_PAUSE_MS = 8 * 60_000;
 /** Ahead of the authority or behind it; past five minutes the authority sends such writes back. */
 const MAX_SKEW_MS = 15 * 60_000;
 
@@ -52,6 +58,8 @@ export interface FaultParts {
   /** Puts back what the authority held earlier. */
   readonly restore: () => void;
   readonly keepBackup: () => void;
+  /** Nobody does anything for so long. */
+  readonly pause: (ms: number) => void;
 }
 
 /** Begins one of those enabled. */
@@ -62,6 +70,7 @@ export function strike(parts: FaultParts): void {
 }
 
 const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
+  pause: ({ random, pause }) => random.chance(0.2) && pause(random.between(0, MAX_PAUSE_MS)),
   reset: ({ world, random, upstreamOf, followers }) => {
     const follower = random.pick(followers);
     world.reset(follower, upstreamOf(follower));
@@ -80,10 +89,16 @@ const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
     const ms = random.chance(0.3) ? random.between(0, MAX_BLOCK_MS) : random.between(0, MAX_DOWN_MS);
     later(ms, 'unblock', () => world.heal(follower, upstream));
   },
+  compact: ({ world, random, authority }) => {
+    if (!world.isUp(authority)) return;
+    const options = { keepMs: random.pick([0, 1_000, 60_000]), keepOperations: KEPT_OPERATIONS };
+    // A node that is gone, or whose disk fails, compacts another time.
+    world.nodes[authority]!.compact(options).catch(() => undefined);
+  },
   slow: ({ world, random, upstreamOf, followers, later }) => {
     const follower = random.pick(followers);
     const upstream = upstreamOf(follower);
-    world.slow(upstream, follower, random.between(20, 2_000));
+    world.slow(upstream, follower, random.between(20, 500));
     later(random.between(100, MAX_SLOW_MS), 'speed up', () => world.heal(follower, upstream));
   },
   crash: ({ world, random, followers, later, restart }) => {

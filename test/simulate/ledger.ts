@@ -9,12 +9,9 @@
  */
 import type { Operation } from '../../storage/index.ts';
 
-/** Writes of one node are numbered below this. */
-const NODE_STEP = 1_000_000;
-
 /**
  * - `later`: it is or will be applied at its node; nobody can say which.
- * - `kept`: applied by a life of its node that has ended since, and in its file: it will be settled or refused.
+ * - `kept`: applied at its node, and nobody is told of its outcome: its author's life has ended since, say.
  * - `lost`: nobody can say what becomes of it.
  */
 export type WriteState = 'open' | 'later' | 'applied' | 'kept' | 'settled' | 'refused' | 'failed' | 'lost';
@@ -50,8 +47,7 @@ export interface ReadableLog {
 export class Ledger {
   readonly #writes = new Map<number, Write>();
   readonly #unsettled = new Set<Write>();
-  readonly #made = new Map<string, number>();
-  readonly #nodes: string[] = [];
+  #made = 0;
   readonly #logged = new Map<number, Logged>();
   /** By node and entity, the last mark in the log. */
   readonly #last = new Map<string, number>();
@@ -64,10 +60,8 @@ export class Ledger {
   readonly #gone = new Set<number>();
 
   begin(node: string, life: number): Write {
-    if (!this.#nodes.includes(node)) this.#nodes.push(node);
-    const made = (this.#made.get(node) ?? 0) + 1;
-    this.#made.set(node, made);
-    const mark = (this.#nodes.indexOf(node) + 1) * NODE_STEP + made;
+    this.#made += 1;
+    const mark = this.#made;
     const write: Write = {
       mark,
       node,
@@ -120,6 +114,11 @@ export class Ledger {
     if (write.entities.length > 0) this.#called.push(write);
   }
 
+  /** It was committed at its node, which will not be told what becomes of it. */
+  kept(write: Write): void {
+    if (write.state === 'later') write.state = write.entities.length > 0 ? 'kept' : 'settled';
+  }
+
   refused(write: Write, code: string): void {
     write.state = 'refused';
     if (this.#logged.has(write.mark)) this.#violations.push(`${said(write)} was refused (${code}), and is in the log`);
@@ -137,6 +136,7 @@ export class Ledger {
       if (write.node !== node) continue;
       if (isPersistent && write.state === 'applied' && write.isCommitted) write.state = 'kept';
       else if (['open', 'later', 'applied'].includes(write.state)) write.state = 'lost';
+      else if (!isPersistent && write.state === 'kept') write.state = 'lost';
     }
   }
 

@@ -153,6 +153,38 @@ describe('what goes wrong', () => {
     await world.check();
   });
 
+  test('a snapshot comes in pieces of so many rows, and shows when it is whole', async () => {
+    const nodes = { server: { collections, chunkRows: 2 }, ana: { upstream: 'server', collections } } as const;
+    world = (await mesh({ seed: 5, nodes })) as World<Name>;
+    for (let at = 0; at < 5; at += 1) await create('server', `${at}`);
+    const live = world.nodes.ana.live(Todo);
+    const received = new Set<number>();
+    while (live.status !== 'complete') {
+      expect(live.rows).toEqual([]);
+      if (live.progress !== null) received.add(live.progress.received);
+      await world.step();
+    }
+    expect([...received]).toEqual([0, 2, 4]);
+    expect(live.rows).toHaveLength(5);
+  });
+
+  test("a check sees a row that is held and is not the authority's, though nothing is on its way", async () => {
+    await open();
+    await followAll();
+    const id = await create('server', 'milk');
+    await world.quiet();
+    const before = world.backup('ana');
+    await world.nodes.server.transact((tx) => tx.update(Todo, id, { title: 'bread' }));
+    await world.quiet();
+    await world.check();
+    const image = world.backup('ana');
+    const stale = before.tables.filter(({ name }) => name === '_todo');
+    const tables = [...image.tables.filter(({ name }) => name !== '_todo'), ...stale];
+    await world.restore('ana', { ...image, tables });
+    await world.quiet();
+    await expect(world.check()).rejects.toThrow(/ana: a row of todo is not as the authority has it/);
+  });
+
   test('a skewed clock shows in what is written', async () => {
     await open();
     world.skew('server', 86_400_000);

@@ -45,14 +45,16 @@ export async function searchFor(bug: PlantedBug, budget: number): Promise<Search
     const path = join(folder, bug.file);
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, text.split(bug.find).join(bug.replace));
-    return await search(folder, budget);
+    return await search(folder, bug, budget);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-async function search(folder: string, budget: number): Promise<Search> {
-  const args = ['--import', import.meta.resolve('tsx'), 'test/simulate/main.ts', '--budget', String(budget)];
+async function search(folder: string, { seed = 1, faults }: PlantedBug, budget: number): Promise<Search> {
+  const asked = ['--budget', String(budget), '--seed', String(seed)];
+  if (faults !== undefined) asked.push('--faults', faults.length === 0 ? 'none' : faults.join());
+  const args = ['--import', import.meta.resolve('tsx'), 'test/simulate/main.ts', ...asked];
   const child = spawn(process.execPath, args, { cwd: folder, timeout: MAX_SEARCH_MS });
   let [printed, failed] = ['', ''];
   child.stdout.on('data', (bytes: Buffer) => {

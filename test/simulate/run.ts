@@ -34,9 +34,11 @@ export interface Simulated {
 }
 
 /** What may wait for a follower where readers are slow: little, so that some are cut off. */
-const SLOW_QUEUE_BYTES = 32 * 1_024;
+const SLOW_QUEUE_BYTES = 48 * 1_024;
 /** No message of a simulation is larger. */
 const MAX_MESSAGE_BYTES = 12 * 1_024;
+/** Where snapshots come in pieces: rows of one, at most. */
+const MAX_CHUNK_ROWS = 12;
 const AUTHORITY = 'server';
 const FOLLOWERS = ['ana', 'ben', 'cy'] as const;
 /** Between two things that programs do: mostly as long as a frame takes. */
@@ -74,6 +76,7 @@ class Simulation {
   #steps = 0;
   #isHealing = false;
   #opening = 0;
+  #pauseMs = 0;
   #world: World | null = null;
 
   constructor(options: SimulationOptions) {
@@ -110,18 +113,21 @@ class Simulation {
   async #open(): Promise<void> {
     const { seed } = this.#options;
     const followers = FOLLOWERS.slice(0, 2 + this.#random.integer(2));
+    const limits = {
+      ...(this.#faults.includes('slow') ? { queueBytes: SLOW_QUEUE_BYTES } : {}),
+      ...(this.#random.chance(0.5) ? { chunkRows: 1 + this.#random.integer(MAX_CHUNK_ROWS) } : {}),
+    };
     const follower = (name: string) => {
       const isPersistent = this.#random.chance(0.75);
       if (isPersistent) this.#persistent.add(name);
       const storage = isPersistent ? ('file' as const) : ('memory' as const);
-      return { upstream: this.#upstreamOf(name), collections: collectionsOf(false, false), storage };
+      return { upstream: this.#upstreamOf(name), collections: collectionsOf(false, false), storage, ...limits };
     };
     const wide = this.#random.chance(0.3);
-    const queueBytes = this.#faults.includes('slow') ? SLOW_QUEUE_BYTES : undefined;
     this.#world = await mesh<string>({
       seed,
       nodes: {
-        [AUTHORITY]: { collections: collectionsOf(true, false), ...(queueBytes === undefined ? {} : { queueBytes }) },
+        [AUTHORITY]: { collections: collectionsOf(true, false), ...limits },
         ...Object.fromEntries(followers.map((name) => [name, follower(name)])),
       },
       latency: wide ? { leastMs: 0.1, mostMs: 150 } : { leastMs: 1, mostMs: 15 },
@@ -130,6 +136,7 @@ class Simulation {
       onEvent: ({ dueMs, what }) => this.#happened(`${dueMs.toFixed(3)} ${what}`),
     });
     for (const name of [AUTHORITY, ...followers]) this.#addActor(name);
+    if (this.#random.chance(0.15)) this.#actors.get(AUTHORITY)!.fill();
     for (const actor of this.#actors.values()) actor.begin();
   }
 
@@ -178,18 +185,16 @@ class Simulation {
 
   #actLater(): void {
     const random = this.#random;
-    const isPause = random.chance(0.002);
-    this.#world!.after(
-      isPause ? random.between(0, MAX_PAUSE_MS) : random.pick(GAPS_MS) * random.next() * 2,
-      'program',
-      () => {
-        if (this.#isHealing) return;
-        this.#actLater();
-        if (this.#faults.length > 0 && random.chance(0.08)) strike(this.#faultParts());
-        else if (random.chance(0.08)) this.#reconnect();
-        else random.pick([...this.#actors.values()]).act();
-      },
-    );
+    const gapMs = random.chance(0.002) ? random.between(0, MAX_PAUSE_MS) : random.pick(GAPS_MS) * random.next() * 2;
+    const delayMs = gapMs + this.#pauseMs;
+    this.#pauseMs = 0;
+    this.#world!.after(delayMs, 'program', () => {
+      if (this.#isHealing) return;
+      this.#actLater();
+      if (this.#faults.length > 0 && random.chance(0.08)) strike(this.#faultParts());
+      else if (random.chance(0.08)) this.#reconnect();
+      else random.pick([...this.#actors.values()]).act();
+    });
   }
 
   #reconnect(): void {
@@ -216,6 +221,9 @@ class Simulation {
       restore: () => void this.#restore(),
       keepBackup: () => {
         this.#backup = world.backup(AUTHORITY);
+      },
+      pause: (ms) => {
+        this.#pauseMs = ms;
       },
     };
   }
@@ -266,6 +274,7 @@ class Simulation {
       world.skew(name, 0);
       if (!world.isUp(name)) await this.#restart(name);
     }
+    for (const actor of this.#actors.values()) actor.flush();
     await world.quiet(MAX_HEALING_MS);
     await world.check();
     this.#violations.push(...this.#ledger.end());

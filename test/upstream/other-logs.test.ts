@@ -5,186 +5,14 @@
  * whose process ended and that is opened again from its file.
  */
 import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OUTCOME_RETENTION_MS } from '../../engine/compact.ts';
-import { capacityOf } from '../../engine/live/window.ts';
-import { MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
-import type { Welcome } from '../../engine/upstream/stream.ts';
-import { type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
-import { sqliteFile } from '../../storage/drivers/index.ts';
-import { diskStorage } from '../durability/disk-storage.ts';
-import { makeFolder } from '../support/every-driver.ts';
-import { createForgetfulDisk } from '../support/forgetful-disk.ts';
-import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
+import type { Node } from '../../index.ts';
 import { GatedUpstream, quiet } from './gated-upstream.ts';
-import { COLLECTIONS, Note } from './world.ts';
+import { close, createWorld, HELD, newFile, openServer, type World } from './other-logs-world.ts';
+import { Note } from './world.ts';
 
-const ROWS = 300;
-const SELECTION = 'stars BETWEEN 100 AND 199';
-const LIMIT = 3;
-const TEXTS = [SELECTION, 'ORDER BY stars LIMIT 3', 'stars >= 150 ORDER BY stars DESC LIMIT 3'];
-/** Beyond all of them. */
-const HELD = [50, 51, 52];
 const DAY_MS = 24 * 60 * 60_000;
-
-const folder = makeFolder();
-afterAll(folder.remove);
-let files = 0;
-let seeds = 0;
-let clock: TestClock;
-const opened = new Set<Node>();
-beforeEach(() => {
-  clock = createTestClock();
-});
-afterEach(async () => {
-  for (const node of [...opened].reverse()) await close(node);
-});
-
-async function open(options: Partial<NodeOptions>): Promise<Node> {
-  seeds += 1;
-  const ports = { clock, random: createTestRandom(seeds), scheduler: createTestScheduler() };
-  const node = await Node.open({ collections: COLLECTIONS, ports, ...options });
-  opened.add(node);
-  return node;
-}
-
-async function close(node: Node): Promise<void> {
-  opened.delete(node);
-  await node.close();
-}
-
-const newFile = () => join(folder.path, `${++files}.db`);
-const openServer = (path: string, options: Partial<NodeOptions> = {}) =>
-  open({ storage: sqliteFile(path), onError: () => undefined, ...options });
-
-/** A client of one server after the other. */
-class Client {
-  readonly errors: unknown[] = [];
-  #disk = createForgetfulDisk();
-  #server: Node;
-  #welcome: Welcome | null = null;
-  upstream = this.#newUpstream();
-  node!: Node;
-  lives: readonly LiveQuery<RowOf<typeof Note>>[] = [];
-
-  private constructor(server: Node) {
-    this.#server = server;
-  }
-
-  static async of(server: Node): Promise<Client> {
-    const client = new Client(server);
-    await client.#open();
-    return client;
-  }
-
-  async leave(): Promise<void> {
-    this.upstream.cut();
-    this.upstream.isReachable = false;
-    await quiet(this.upstream);
-  }
-
-  /** Another process takes its file over. */
-  async restart(): Promise<void> {
-    await this.leave();
-    this.#disk = createForgetfulDisk(this.#disk.crashImage());
-    this.upstream = this.#newUpstream();
-    this.upstream.isReachable = false;
-    await this.#open();
-  }
-
-  async goTo(server: Node): Promise<void> {
-    this.#server = server;
-    this.upstream.cut();
-    this.upstream.holdSaid = false;
-    this.upstream.isReachable = true;
-    this.upstream.said.length = 0;
-    await this.node.reconnect();
-    await quiet(this.upstream);
-  }
-
-  get report() {
-    return this.node.report().upstream!;
-  }
-
-  /** What it shows and holds is what the server has. */
-  async expectEqual(): Promise<void> {
-    await quiet(this.upstream);
-    for (const [at, live] of this.lives.entries()) {
-      expect([live.status, String(live.error)], TEXTS[at]).toEqual(['complete', 'null']);
-      expect(live.rows, TEXTS[at]).toEqual(await this.#server.query(Note, TEXTS[at]!));
-    }
-    const held = await this.node.query(Note, '', [], { from: 'local' });
-    for (const row of held) expect(row, 'held').toEqual(await this.#server.get(Note, row.id));
-    expect(this.errors).toEqual([]);
-  }
-
-  /** And nothing waits; it stands where the server does, and goes on from there. */
-  async expectSettled(began: 'resumed' | 'anew'): Promise<void> {
-    await this.expectEqual();
-    const { outbox, cursor, ...report } = this.report;
-    expect([report.state, report.began, report.error, report.quarantined]).toEqual(['connected', began, null, []]);
-    expect(outbox.transactions).toBe(0);
-    expect(cursor!.epoch).toBe(this.#welcome!.epoch);
-    expect(cursor!.position).toBeLessThanOrEqual(this.#server.report().position);
-    await this.#expectNews();
-    await this.leave();
-    await this.#server.transact((tx) => tx.create(Note, { title: 'while it was away', stars: 160 }));
-    await this.goTo(this.#server);
-    await this.expectEqual();
-    expect(this.report.began).toBe('resumed');
-  }
-
-  /** Positions that were those of another log keep nothing out. */
-  async #expectNews(): Promise<void> {
-    const held = await this.node.query(Note, '', [], { from: 'local' });
-    await this.#server.transact((tx) => {
-      for (const { id } of held) tx.update(Note, id, { title: `news ${++files}` });
-    });
-    await this.expectEqual();
-  }
-
-  async #open(): Promise<void> {
-    this.node = await open({
-      storage: diskStorage(this.#disk, 'wal'),
-      upstream: this.upstream,
-      onError: (error) => this.errors.push(error),
-    });
-    this.lives = TEXTS.map((text) => this.node.live(Note, text));
-    await quiet(this.upstream);
-  }
-
-  #newUpstream(): GatedUpstream {
-    const upstream = new GatedUpstream(() => this.#server);
-    upstream.welcome = (welcome) => {
-      this.#welcome = welcome;
-      return welcome;
-    };
-    return upstream;
-  }
-}
-
-interface World {
-  readonly path: string;
-  readonly server: Node;
-  /** Of its rows, by their stars. */
-  readonly ids: readonly string[];
-  readonly client: Client;
-}
-
-async function createWorld(): Promise<World> {
-  expect(ROWS / 3).toBeGreaterThan(MIN_COMPARED_ROWS);
-  expect(capacityOf(LIMIT)).toBeLessThan(HELD[0]!);
-  const path = newFile();
-  const server = await openServer(path);
-  const ids = await server.transact((tx) =>
-    Array.from({ length: ROWS }, (_, stars) => tx.create(Note, { title: `${stars}`, stars })),
-  );
-  const client = await Client.of(server);
-  for (const at of HELD) await client.node.get(Note, ids[at]!);
-  await client.expectEqual();
-  return { path, server, ids, client };
-}
 
 /** What a client writes before it meets the other server: rows of a selection, of a window and held ones, and a new one. */
 async function writePending({ client, ids }: World): Promise<readonly string[]> {
@@ -231,7 +59,7 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     const { server, ids, client } = world;
     const backup = newFile();
     await server.backup(backup);
-    const [inSelection, inWindow, held] = await server.transact((tx) => {
+    const [inSelection, inWindow, held, unoffered] = await server.transact((tx) => {
       tx.update(Note, ids[100]!, { title: 'lost' });
       tx.update(Note, ids[HELD[1]!]!, { title: 'lost' });
       tx.update(Note, ids[110]!, { title: 'lost' });
@@ -239,7 +67,7 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
       tx.delete(Note, ids[1]!);
       tx.update(Note, ids[102]!, { stars: 60 });
       tx.update(Note, ids[60]!, { stars: 102 });
-      return [190, -1, 61].map((stars) => tx.create(Note, { title: 'lost, too', stars }));
+      return [190, -1, 61, 191].map((stars) => tx.create(Note, { title: 'lost, too', stars }));
     });
     expect(await client.node.get(Note, held!)).not.toBeNull();
     await client.expectEqual();
@@ -249,6 +77,9 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     for (const id of [inSelection!, inWindow!, held!]) {
       await client.node.transact((tx) => tx.update(Note, id, { body: 'on a lost row' }));
     }
+    for (const id of [unoffered!, ids[121]!]) {
+      await client.node.transact((tx) => tx.update(Note, id, { body: 'pending' }), { staging: 'hold' });
+    }
     await close(server);
     const restored = await openServer(backup);
     // It has come further than the client's cursor, another way.
@@ -256,7 +87,10 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     await meet(world, restored);
     await quiet(client.upstream);
     await expectOnce(restored, [...pending, unheard]);
-    expect(await shelf(world)).toEqual([inSelection, inWindow, held].map((id) => ['conflict', id]));
+    expect(await shelf(world)).toEqual([inSelection, inWindow, held, unoffered].map((id) => ['conflict', id]));
+    expect(client.report.outbox).toMatchObject({ transactions: 1, held: 1 });
+    expect(await client.node.flush()).toEqual({ applied: 1, refused: 0 });
+    await expectOnce(restored, [ids[121]!]);
     expect(client.upstream.saidOf('chunk').map(({ basis }) => basis)).toContain('buckets');
     await client.expectSettled('anew');
   });
@@ -405,7 +239,9 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     await quiet(client.upstream);
     await expectOnce(first, [ids[110]!]);
     expect(await second.get(Note, ids[110]!)).toMatchObject({ body: null });
-    expect(await shelf(world)).toEqual([['identity-clash', ids[110]]]);
+    const [entry] = await client.node.refused.query();
+    expect(entry).toMatchObject({ code: 'identity-clash', problem: expect.stringContaining('applied here already') });
+    expect(entry!.tried).toMatchObject([{ id: ids[110] }]);
     await client.expectSettled('anew');
   });
 
@@ -439,7 +275,7 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
 
   test('whose writes are older than the outcomes that are kept finds on the shelf what may have been settled', async () => {
     const world = await createWorld();
-    const { server, ids, client } = world;
+    const { clock, server, ids, client } = world;
     await client.node.transact((tx) => tx.create(Note, { title: 'whose outcome is forgotten' }));
     await quiet(client.upstream);
     const unheard = await writeUnheard(world);

@@ -14,8 +14,9 @@ import { GatedUpstream, quiet } from './gated-upstream.ts';
 import { COLLECTIONS, Note } from './world.ts';
 
 const [A, B, NEW] = [idFrom('note', 'a'), idFrom('note', 'b'), idFrom('note', 'new')];
+const MORE = Array.from({ length: 20 }, (_, at) => idFrom('note', at));
 const TEXTS = ['', 'ORDER BY stars DESC LIMIT 2', "body = 'its own'"];
-/** What the client writes, one after the other, marks what it sets with its number. */
+/** Transactions of the client, made one after the other; each sets `stars` to 1,000 and its number. */
 const WRITES = 4;
 
 let seeds = 0;
@@ -57,7 +58,7 @@ class Pair {
     await pair.server.transact((tx) => {
       tx.create(Note, { title: 'a', stars: 1 }, { id: A });
       tx.create(Note, { title: 'b', stars: 2 }, { id: B });
-      for (let stars = 10; stars < 30; stars += 1) tx.create(Note, { title: 'more', stars });
+      for (const [at, id] of MORE.entries()) tx.create(Note, { title: 'more', stars: 10 + at }, { id });
     });
     await pair.openClient();
     await quiet(pair.upstream);
@@ -111,7 +112,12 @@ class Pair {
     expect(writes).toHaveLength(WRITES);
   }
 
+  /** Somebody else has written meanwhile. */
   async meetAgain(): Promise<void> {
+    await this.server.transact((tx) => {
+      for (const id of MORE) tx.update(Note, id, { title: 'of another' });
+      tx.update(Note, A, { title: 'of another' });
+    });
     this.upstream.cutAfter = Number.POSITIVE_INFINITY;
     this.upstream.isReachable = true;
     await this.client.reconnect();

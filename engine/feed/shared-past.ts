@@ -1,0 +1,187 @@
+/**
+ * Shared past: what the sessions of one feed that catch up at the same time read of the log and of the rows, read once for
+ * all of them. A thousand that come back together ask for much the same.
+ *
+ * Invariants
+ *   - a row as it stood is true from the position of its last change before, up to the last position that it was asked
+ *     for; a row as it is, until a commit changes it: `changed` is told of that before any session is;
+ *   - of the log a stretch without a gap is kept, and told in whole transactions;
+ *   - nothing is kept while nobody catches up, and at most MAX_SHARED_IMAGES rows of MAX_SHARED_BYTES and
+ *     MAX_SHARED_CHANGES operations: past either, all of that is forgotten, and read again where it is asked for again.
+ */
+import { TendrilError } from '../../errors.ts';
+import type { RawRow } from '../../query/index.ts';
+import type { ChangedEntity, EntityId, Log, Position, Snapshots, StoredRow } from '../../storage/index.ts';
+import type { FeedRows } from './feed-rows.ts';
+import {
+  MAX_CATCH_UP_OPERATIONS,
+  MAX_CATCH_UP_TURN,
+  MAX_SHARED_BYTES,
+  MAX_SHARED_CHANGES,
+  MAX_SHARED_IMAGES,
+} from './limits.ts';
+
+export interface PastParts {
+  readonly log: Pick<Log, 'changedSince'>;
+  readonly rowAt: Snapshots['rowAt'];
+  readonly rows: Pick<FeedRows, 'read'>;
+}
+
+/** A row as a selection saw it: null where it did not exist, or was deleted. */
+interface PastRow {
+  readonly from: Position;
+  through: Position;
+  readonly row: RawRow | null;
+}
+
+interface Images {
+  /** Undefined until it is read. */
+  now: StoredRow | TendrilError | null | undefined;
+  readonly past: PastRow[];
+}
+
+const START = 0 as Position;
+/** What a cell takes that is no text and no blob. */
+const CELL_BYTES = 8;
+
+export class SharedPast {
+  readonly #parts: PastParts;
+  readonly #images = new Map<string, Map<EntityId, Images>>();
+  #count = 0;
+  #bytes = 0;
+  /** The operations after `from`, up to `through`. */
+  #changes: ChangedEntity[] = [];
+  #from = START;
+  #through = START;
+  #users = 0;
+
+  constructor(parts: PastParts) {
+    this.#parts = parts;
+  }
+
+  /** Rows kept, and operations. */
+  get sizes(): { readonly images: number; readonly changes: number } {
+    return { images: this.#count, changes: this.#changes.length };
+  }
+
+  /** Somebody begins to catch up. */
+  begin(): void {
+    this.#users += 1;
+  }
+
+  end(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#forgetImages();
+    this.#changes = [];
+    [this.#from, this.#through] = [START, START];
+  }
+
+  /** A commit has changed this row. */
+  changed(collection: string, id: EntityId): void {
+    const images = this.#images.get(collection)?.get(id);
+    if (images !== undefined) images.now = undefined;
+  }
+
+  /** As `Log.changedSince`, at most MAX_CATCH_UP_TURN operations. */
+  changedSince(position: Position): readonly ChangedEntity[] {
+    if (position > this.#through) return this.#read(position, this.#changes.length === 0);
+    if (position < this.#from || position === this.#through) return this.#read(position, true);
+    const first = firstAfter(this.#changes, position);
+    return this.#changes.slice(first, endOfTurn(this.#changes, first));
+  }
+
+  /** @throws nothing: damage is what it gives. */
+  now(collection: string, id: EntityId): StoredRow | TendrilError | null {
+    const images = this.#imagesOf(collection, id);
+    if (images.now !== undefined) return images.now;
+    const now = this.#parts.rows.read(collection, id);
+    // Of what cannot be read it is better to look again.
+    if (now instanceof TendrilError) return now;
+    images.now = now;
+    this.#keep(now?.values ?? null);
+    return now;
+  }
+
+  /** @throws {TendrilError} as `Snapshots.rowAt`. */
+  before(position: Position, collection: string, id: EntityId): RawRow | null {
+    const { past } = this.#imagesOf(collection, id);
+    const known = past.find(({ from, through }) => from <= position && position <= through);
+    if (known !== undefined) return known.row;
+    const stored = this.#parts.rowAt(position, collection, id, 2 * MAX_CATCH_UP_OPERATIONS);
+    const from = stored?.asOf ?? START;
+    const same = past.find((one) => one.from === from);
+    if (same !== undefined) {
+      same.through = position;
+      return same.row;
+    }
+    const row = stored === null || stored.deleted !== null ? null : stored.values;
+    past.push({ from, through: position, row });
+    this.#keep(row);
+    return row;
+  }
+
+  /** - `isKept`: what is read goes on where the stretch ends, or is a new one. */
+  #read(position: Position, isKept: boolean): readonly ChangedEntity[] {
+    const found = this.#parts.log.changedSince(position, MAX_CATCH_UP_TURN);
+    const last = found.at(-1);
+    if (!isKept || this.#users === 0 || last === undefined) return found;
+    if (position !== this.#through || this.#changes.length + found.length > MAX_SHARED_CHANGES) {
+      this.#changes = [];
+      this.#from = position;
+    }
+    if (this.#changes.length === 0) this.#from = position;
+    this.#changes.push(...found);
+    this.#through = last.position;
+    return found;
+  }
+
+  #imagesOf(collection: string, id: EntityId): Images {
+    let rows = this.#images.get(collection);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#images.set(collection, rows);
+    }
+    let images = rows.get(id);
+    if (images === undefined) {
+      images = { now: undefined, past: [] };
+      if (this.#users > 0) rows.set(id, images);
+    }
+    return images;
+  }
+
+  #keep(row: RawRow | null): void {
+    this.#count += 1;
+    for (const cell of row ?? []) {
+      const isLong = typeof cell === 'string' || cell instanceof Uint8Array;
+      this.#bytes += isLong ? cell.length : CELL_BYTES;
+    }
+    if (this.#users === 0 || this.#count > MAX_SHARED_IMAGES || this.#bytes > MAX_SHARED_BYTES) this.#forgetImages();
+  }
+
+  #forgetImages(): void {
+    this.#images.clear();
+    this.#count = 0;
+    this.#bytes = 0;
+  }
+}
+
+/** The place of the first change after `position`. */
+function firstAfter(changes: readonly ChangedEntity[], position: Position): number {
+  let [low, high] = [0, changes.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (changes[middle]!.position > position) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** At least one transaction; none is divided. */
+function endOfTurn(changes: readonly ChangedEntity[], first: number): number {
+  const most = first + MAX_CATCH_UP_TURN;
+  if (most >= changes.length) return changes.length;
+  const { position: cut } = changes[most]!;
+  const end = firstAfter(changes, (cut - 1) as Position);
+  return end > first ? end : firstAfter(changes, cut);
+}
