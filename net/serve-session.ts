@@ -180,7 +180,8 @@ export class ServeSession {
 
   /** A chunk, or as many small ones as are worth a frame. */
   #pull(): void {
-    const limit = Math.min(this.waiting() + PULL_BYTES, LOW_WATER_BYTES);
+    const { pullBytes = PULL_BYTES } = this.#ground;
+    const limit = Math.min(this.waiting() + pullBytes, LOW_WATER_BYTES);
     while (this.#hasMore && this.#feed !== null && this.waiting() < limit) {
       const before = this.waiting();
       this.#hasMore = false;

@@ -82,6 +82,8 @@ export class Serving {
       scheduler,
       atTurnEnd: createTurnEnd(scheduler),
       maxQueueBytes: checkedLimit('limits.queueBytes', limits.queueBytes ?? MAX_QUEUE_BYTES),
+      // One chunk at a time.
+      ...(limits.chunkRows === undefined ? {} : { pullBytes: 1 }),
       onError,
     };
   }

@@ -12,6 +12,8 @@ export interface IncarnationParts {
   readonly random: Random;
   /** What the node's own clock shows. */
   readonly clockMs: () => number;
+  /** How long it is until its next turn. */
+  readonly turnMs: () => number;
 }
 
 export class Incarnation {
@@ -20,7 +22,7 @@ export class Incarnation {
   #awaited = 0;
   readonly #turns: Lane = VirtualTime.lane();
 
-  constructor({ name, time, random, clockMs }: IncarnationParts) {
+  constructor({ name, time, random, clockMs, turnMs }: IncarnationParts) {
     const alive = (task: () => void) => () => {
       if (this.#isAlive) task();
     };
@@ -32,7 +34,7 @@ export class Incarnation {
         next: (task) => {
           this.#awaited += 1;
           const turn = alive(task);
-          time.inLane(this.#turns, 0, `turn ${name}`, () => {
+          time.inLane(this.#turns, turnMs(), `turn ${name}`, () => {
             this.#awaited -= 1;
             turn();
           });

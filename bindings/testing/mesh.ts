@@ -31,6 +31,8 @@ export interface MeshOptions<Name extends string> {
   readonly nodes: Readonly<Record<Name, MeshNode<NoInfer<Name>>>>;
   /** How long a frame takes; 1 to 20 ms by default. */
   readonly latency?: Latency;
+  /** How long a node is busy until its next turn: no time by default, so that a local write can be awaited. */
+  readonly turns?: Latency;
   /** When the world begins, ms since 1970. */
   readonly startMs?: number;
   /** Gets what `onError` of a node is given; nothing is done by default. */
@@ -67,6 +69,7 @@ export async function mesh<const Name extends string>(options: MeshOptions<Name>
       disk: await Disk.make(kind, openSqlite),
       isPersistent: kind === 'file',
       limits: limitsOf(node),
+      turnMs: turnsOf(seeded(seed, `turns ${name}`), options.turns),
       onError: options.onError ?? (() => {}),
       crashed: () => options.onCrash?.(name),
     };
@@ -77,6 +80,10 @@ export async function mesh<const Name extends string>(options: MeshOptions<Name>
   const world = new World<Name>({ seed, time, network, nodes, openSqlite, onEvent });
   for (const node of nodes.values()) await node.start();
   return world;
+}
+
+function turnsOf(random: Seeded, turns: Latency | undefined): () => number {
+  return () => (turns === undefined ? 0 : random.between(turns.leastMs, turns.mostMs));
 }
 
 function limitsOf({ queueBytes, chunkRows }: { readonly [Limit in 'queueBytes' | 'chunkRows']?: number | undefined }) {

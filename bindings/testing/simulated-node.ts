@@ -28,6 +28,8 @@ export interface SimulatedNodeParts {
   readonly random: Seeded;
   readonly disk: Disk;
   readonly isPersistent: boolean;
+  /** How long it is until its next turn. */
+  readonly turnMs: () => number;
   /** Towards each that follows it. */
   readonly limits: { readonly queueBytes?: number; readonly chunkRows?: number };
   readonly onError: (name: string, error: unknown) => void;
@@ -120,10 +122,13 @@ export class SimulatedNode implements Host {
 
   /** Opens it, on what its disk holds. @throws what `Node.open` throws. */
   async start(): Promise<Node> {
-    const { time, name, network, isPersistent, disk, role } = this.#parts;
+    const { time, name, network, isPersistent, disk, role, turnMs } = this.#parts;
     if (this.#incarnation !== null) this.crash();
     if (!isPersistent) await disk.erase();
-    const incarnation = new Incarnation({ name, time, random: this.#random, clockMs: () => this.clockMs() });
+    const incarnation = new Incarnation({
+      ...{ name, time, random: this.#random, turnMs },
+      clockMs: () => this.clockMs(),
+    });
     this.#incarnation = incarnation;
     const options: NodeOptions = {
       collections: this.collections,

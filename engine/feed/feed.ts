@@ -143,6 +143,7 @@ export function createFeed(parts: FeedParts): Feed {
     end: (error) => endAll(queue, sessions, error),
     close: () => {
       for (const session of [...sessions]) session.close();
+      desk.past.close();
     },
   };
 }
@@ -164,7 +165,7 @@ function createDesk(parts: FeedParts, rows: FeedRows, quiet: Quiet, sessions: Se
     rows,
     ingester: parts.ingester ?? createIngester(core, queue),
     forwarding: parts.forwarding ?? null,
-    past: new SharedPast({ log: core.log, rowAt: core.rowAt, rows }),
+    past: new SharedPast({ log: core.log, rowAt: core.rowAt, rows, scheduler: core.scheduler }),
     silence: new Silence(),
     answers: createAnswerParts(core, reader),
     work,

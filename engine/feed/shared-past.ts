@@ -1,17 +1,18 @@
 /**
- * Shared past: what the sessions of one feed that catch up at the same time read of the log and of the rows, read once for
- * all of them. A thousand that come back together ask for much the same.
+ * Shared past: what the sessions of one feed that catch up shortly after each other read of the log and of the rows, read once
+ * for all of them. A thousand that come back together ask for much the same.
  *
  * Invariants
  *   - a row as it stood is true from the position of its last change before, up to the last position that it was asked
  *     for; a row as it is, until a commit changes it: `changed` is told of that before any session is;
  *   - of the log a stretch without a gap is kept, and told in whole transactions;
- *   - nothing is kept while nobody catches up, and at most MAX_SHARED_IMAGES rows of MAX_SHARED_BYTES and
+ *   - nothing is kept when nobody has caught up for SHARED_PAST_MS, and at most MAX_SHARED_IMAGES rows of MAX_SHARED_BYTES and
  *     MAX_SHARED_CHANGES operations: past either, all of that is forgotten, and read again where it is asked for again.
  */
 import { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import type { ChangedEntity, EntityId, Log, Position, Snapshots, StoredRow } from '../../storage/index.ts';
+import type { Scheduler } from '../ports/scheduler.ts';
 import type { FeedRows } from './feed-rows.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
@@ -19,12 +20,14 @@ import {
   MAX_SHARED_BYTES,
   MAX_SHARED_CHANGES,
   MAX_SHARED_IMAGES,
+  SHARED_PAST_MS,
 } from './limits.ts';
 
 export interface PastParts {
   readonly log: Pick<Log, 'changedSince'>;
   readonly rowAt: Snapshots['rowAt'];
   readonly rows: Pick<FeedRows, 'read'>;
+  readonly scheduler: Pick<Scheduler, 'after'>;
 }
 
 /** A row as a selection saw it: null where it did not exist, or was deleted. */
@@ -54,6 +57,8 @@ export class SharedPast {
   #from = START;
   #through = START;
   #users = 0;
+  /** Set while what is kept waits for the next one who catches up, and for its end. */
+  #cancelForgetting: (() => void) | null = null;
 
   constructor(parts: PastParts) {
     this.#parts = parts;
@@ -67,11 +72,19 @@ export class SharedPast {
   /** Somebody begins to catch up. */
   begin(): void {
     this.#users += 1;
+    this.#cancelForgetting?.();
+    this.#cancelForgetting = null;
   }
 
   end(): void {
     this.#users -= 1;
-    if (this.#users > 0) return;
+    if (this.#users === 0) this.#cancelForgetting = this.#parts.scheduler.after(SHARED_PAST_MS, () => this.close());
+  }
+
+  /** Forgets everything. */
+  close(): void {
+    this.#cancelForgetting?.();
+    this.#cancelForgetting = null;
     this.#forgetImages();
     this.#changes = [];
     [this.#from, this.#through] = [START, START];

@@ -8,7 +8,6 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
-import { tooManyHeld } from '../feed/held-ids.ts';
 import { type RowKey, rowKey } from '../upstream/outbox.ts';
 import { MAX_RELAYED_IDS } from './limits.ts';
 import type { RelayDesk } from './relay-desk.ts';
@@ -42,7 +41,7 @@ export class AwaitedIds {
 
   /** @throws {TendrilError} `limit-exceeded`: the session is to be ended. */
   hold(collection: string, ids: readonly EntityId[]): void {
-    if (this.#pinned.size + ids.length > MAX_RELAYED_IDS) throw tooManyHeld();
+    if (this.#pinned.size + ids.length > MAX_RELAYED_IDS) throw tooManyRelayed();
     this.#desk.makeRoomForIds(this.#pinned.size + ids.length, ids.length);
     const waiting: Waiting = { collection, ids: new Set(ids), isAsked: false };
     for (const id of ids) this.pin(rowKey(collection, id));
@@ -108,4 +107,13 @@ export class AwaitedIds {
     const { collection, ids } = waiting;
     this.#session.answer(collection, ids);
   }
+}
+
+export function tooManyRelayed(): TendrilError {
+  return new TendrilError({
+    code: 'limit-exceeded',
+    problem: `The followers of a relay were to hold more than ${MAX_RELAYED_IDS} entities by id, and the session would hold, or held, the most.`,
+    remedy: 'Follow them by a selection, or release those that are not needed any more.',
+    facts: { limit: MAX_RELAYED_IDS },
+  });
 }

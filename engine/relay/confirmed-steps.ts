@@ -8,7 +8,7 @@
  *   - a row that left because it cannot be read is told to be so;
  *   - what a group noted that fails is forgotten with it.
  */
-import type { TendrilError } from '../../errors.ts';
+import { TendrilError } from '../../errors.ts';
 import {
   decodeItems,
   type EntityId,
@@ -160,9 +160,23 @@ function operationsOf(parts: readonly Part[], operations: readonly Prepared[]): 
     of(operation.collection, operation.entity).known.push(operation);
   }
   for (const part of parts) {
-    if (part.kind === 'items') of(part.collection, part.entity).known.push(...decodeItems(part.items));
-    else if (part.kind === 'whole') of(part.collection, idOfRow(part.row)).isWhole = true;
+    if (part.kind === 'items') {
+      const items = readable(part.items);
+      const row = of(part.collection, part.entity);
+      row.known.push(...(items ?? []));
+      row.isWhole ||= items === null;
+    } else if (part.kind === 'whole') of(part.collection, idOfRow(part.row)).isWhole = true;
   }
   for (const { known } of byRow.values()) known.sort((left, right) => (left.id < right.id ? -1 : 1));
   return byRow;
+}
+
+/** Null where they cannot be read: their row is left out. */
+function readable(items: Uint8Array): readonly TouchedOperation[] | null {
+  try {
+    return decodeItems(items);
+  } catch (error) {
+    if (!(error instanceof TendrilError)) throw error;
+    return null;
+  }
 }

@@ -56,6 +56,8 @@ export interface RelayDesk {
   /** Why it is not. */
   readonly linkError: () => TendrilError | null;
   readonly joined: (session: RelaySession) => void;
+  /** @throws {TendrilError} `identity-clash` where something else is on its way under its id. */
+  readonly checkBrought: (brought: Brought) => void;
   readonly forward: (session: RelaySession, brought: Brought) => void;
   /** @throws {TendrilError} (rejects) why there is no answer. */
   readonly ask: (session: RelaySession, question: Question) => Promise<Answer>;

@@ -32,7 +32,7 @@ import { AwaitedIds } from './awaited-ids.ts';
 import { AwaitedSelection } from './awaited-selection.ts';
 import type { Forwarded } from './forwarding.ts';
 import type { Teller } from './pending-writes.ts';
-import type { RelayDesk } from './relay-desk.ts';
+import type { Brought, RelayDesk } from './relay-desk.ts';
 
 type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;
 
@@ -311,8 +311,10 @@ export class RelaySession implements FeedSession, Teller, Follower {
       for (const { operation } of operations) {
         if (this.#desk.core.catalog.named(operation.collection) === null) throw unknownCollection(operation.collection);
       }
+      const brought: Brought = { transaction, attempt, operations, pieces };
+      this.#desk.checkBrought(brought);
       this.#uploads.add(request, 0);
-      this.#desk.forward(this, { transaction, attempt, operations, pieces });
+      this.#desk.forward(this, brought);
     } catch (error) {
       if (!(error instanceof TendrilError) || error.code === 'limit-exceeded') throw error;
       this.say({ kind: 'refused', transaction, attempt, error });

@@ -9,19 +9,21 @@
  *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
  */
 import { TendrilError } from '../../errors.ts';
-import type { EntityId, Position, TransactionId } from '../../storage/index.ts';
+import { type EntityId, fingerprintOf, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Bound, Source } from '../change.ts';
+import type { Prepared } from '../core.ts';
 import type { Answer } from '../feed/answers.ts';
 import { createFeed, type Feed, type FeedReport } from '../feed/feed.ts';
 import type { OpenWindow } from '../feed/followed-collection.ts';
-import { tooManyHeld } from '../feed/held-ids.ts';
 import { UploadLoad } from '../feed/upload-load.ts';
+import { identityClash } from '../ingest/ingest-check.ts';
 import type { Parts } from '../parts.ts';
 import { keyOf, type Pending, rowKey } from '../upstream/outbox.ts';
 import type { ConfirmedChange } from '../upstream/overlay.ts';
 import type { Replica } from '../upstream/replica.ts';
 import type { Concluded, Served, TakenStep } from '../upstream/served.ts';
 import type { FeedSession, Peer, Request } from '../upstream/stream.ts';
+import { tooManyRelayed } from './awaited-ids.ts';
 import { confirmedCore } from './confirmed-rows.ts';
 import { ConfirmedSteps } from './confirmed-steps.ts';
 import { type Forwarded, Forwarding } from './forwarding.ts';
@@ -96,6 +98,7 @@ export class Relay implements Served {
       isLinked: () => this.#linkError === null,
       linkError: () => this.#linkError,
       joined: (session) => this.#pending.join(session),
+      checkBrought: (brought) => this.#checkBrought(brought),
       forward: (session, brought) => this.#forward(session, brought),
       ask: (session, question) => this.#ask(session, question),
       forget: (session) => this.#forget(session),
@@ -196,8 +199,8 @@ export class Relay implements Served {
   #makeRoomForIds(own: number, more: number): void {
     while (this.#pins.size + more > MAX_RELAYED_IDS) {
       const [greatest] = [...this.#sessions].sort((left, right) => right.ids - left.ids);
-      if (greatest === undefined || greatest.ids <= own) throw tooManyHeld();
-      greatest.fail(tooManyHeld());
+      if (greatest === undefined || greatest.ids <= own) throw tooManyRelayed();
+      greatest.fail(tooManyRelayed());
       // Its ids are let go now: whoever serves it looks at its end later.
       greatest.close();
     }
@@ -234,6 +237,15 @@ export class Relay implements Served {
   #beginAnew(): void {
     for (const transaction of this.#settledUnheard.splice(0)) this.#settled(transaction);
     this.end(replaced());
+  }
+
+  /** Who knows the id of what another has on its way gets no hold of it: neither of its place nor of its outcome. */
+  #checkBrought({ transaction, attempt, operations, pieces }: Brought): void {
+    const earlier = this.#forwarding.get(transaction);
+    if (earlier === undefined) return;
+    const isSame = earlier.attempt !== attempt || fingerprintOf(earlier.pieces) === fingerprintOf(pieces);
+    const [{ operation }] = operations as [Prepared];
+    if (!isSame || earlier.operations[0]!.operation.author !== operation.author) throw identityClash(operation);
   }
 
   #forward(session: RelaySession, brought: Brought): void {

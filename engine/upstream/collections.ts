@@ -23,6 +23,9 @@ export class Collections {
   /** The authority's descriptors, where they are not this node's. */
   readonly #others = new Map<string, Descriptor>();
   readonly #refused = new Map<string, TendrilError>();
+  /** Its descriptors as it described them last, and the time before. */
+  #described: ReadonlyMap<string, Descriptor> = new Map();
+  #before: ReadonlyMap<string, Descriptor> = new Map();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -50,7 +53,19 @@ export class Collections {
       if (difference === null) this.#others.set(name, other);
       else this.#refused.set(name, refusal(name, difference));
     }
+    this.#before = this.#described;
+    this.#described = new Map(this.#others);
     return [...this.#refused.keys()];
+  }
+
+  /** Whether the authority declares it otherwise than in the session before. */
+  hasChanged({ collection: { name } }: CatalogEntry): boolean {
+    return this.#before.get(name)?.canonical !== this.#described.get(name)?.canonical;
+  }
+
+  /** A row that was sent in the session before. @throws {TendrilError} `protocol-violation`. */
+  readBefore(entry: CatalogEntry, bytes: Uint8Array): StoredRow {
+    return readAs(this.#before.get(entry.collection.name), entry, bytes);
   }
 
   /** Why a collection cannot be exchanged, or null. */
@@ -58,9 +73,7 @@ export class Collections {
 
   /** A row as the authority sent it, as this node keeps it. @throws {TendrilError} `protocol-violation`. */
   read(entry: CatalogEntry, bytes: Uint8Array): StoredRow {
-    const other = this.#others.get(entry.collection.name);
-    if (other === undefined) return decodeRow(entry.descriptor, bytes);
-    return translateRow(other, entry.descriptor, decodeRow(other, bytes));
+    return readAs(this.#others.get(entry.collection.name), entry, bytes);
   }
 
   entryOf(collection: string): CatalogEntry {
@@ -68,6 +81,12 @@ export class Collections {
     if (entry === null) throw violation(`rows of ${collection}, which this node does not have`);
     return entry;
   }
+}
+
+/** - `other`: the authority's descriptor, where it is not this node's. */
+function readAs(other: Descriptor | undefined, entry: CatalogEntry, bytes: Uint8Array): StoredRow {
+  if (other === undefined) return decodeRow(entry.descriptor, bytes);
+  return translateRow(other, entry.descriptor, decodeRow(other, bytes));
 }
 
 export function violation(what: string): TendrilError {

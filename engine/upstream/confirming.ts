@@ -55,10 +55,20 @@ export class Confirming {
 
   /** Null where it cannot be read. */
   read(entry: CatalogEntry, bytes: Uint8Array): StoredRow | null {
-    const { collections, quarantine } = this.#parts;
-    const { name } = entry.collection;
+    return this.#read(entry, bytes, () => this.#parts.collections.read(entry, bytes));
+  }
+
+  /** The authority has said how it declares its collections: what lies on a stage came as it declared them before. */
+  described(entry: CatalogEntry): void {
+    const { collections, stages } = this.#parts;
+    if (!collections.hasChanged(entry)) return;
+    stages.session?.make(entry, (bytes) => this.#read(entry, bytes, () => collections.readBefore(entry, bytes)));
+  }
+
+  #read({ collection: { name } }: CatalogEntry, bytes: Uint8Array, read: () => StoredRow): StoredRow | null {
+    const { quarantine } = this.#parts;
     const id = idOfRow(bytes);
-    const row = quarantine.attempt(name, id, () => collections.read(entry, bytes));
+    const row = quarantine.attempt(name, id, read);
     if (row === null) return null;
     quarantine.release(name, id);
     for (const tip of row.head) this.observe(tip);

@@ -225,6 +225,10 @@ export class Following {
   denied(subscription: SubscriptionNumber, error: TendrilError): Followed | undefined {
     const followed = this.#bySubscription.get(subscription);
     if (followed === undefined) return undefined;
+    const { hasRows } = followed;
+    this.#journal.record(() => {
+      followed.hasRows = hasRows;
+    });
     followed.state = 'denied';
     followed.error = error;
     followed.isHeld = false;

@@ -35,6 +35,8 @@ export interface HeldId {
   state: 'written' | 'asked' | 'known' | 'leaving';
   /** While it is asked for: it was answered, and can be seen as soon as the session is whole. */
   isHeard: boolean;
+  /** What it is again if the session is lost before it is answered or released: what was here then is here still. */
+  before: 'written' | 'known' | null;
   usedAt: number;
   readonly waiting: Waiting[];
 }
@@ -108,7 +110,8 @@ export class HeldIds {
   /** Whether the tables have what is behind it, be it nothing, once the session is whole. */
   isHere(key: RowKey): boolean {
     const held = this.#held.get(key);
-    return held !== undefined && (held.isHeard || held.state === 'known' || held.state === 'leaving');
+    if (held === undefined) return false;
+    return held.isHeard || held.before === 'known' || held.state === 'known' || held.state === 'leaving';
   }
 
   /** Of one that is here: whether the tables have it already. */
@@ -133,6 +136,7 @@ export class HeldIds {
     const held = this.#held.get(rowKey(collection, id)) ?? this.#new(collection, id, 'written');
     if (held.state === 'leaving') {
       this.#become(held, 'written');
+      held.before = 'known';
       this.#changed(held);
     }
     this.#use(held);
@@ -166,6 +170,7 @@ export class HeldIds {
     return new Promise((resolve, reject) => {
       held.waiting.push({ resolve, reject });
       if (known?.state === 'asked') return;
+      if (known !== undefined) held.before ??= known.state === 'written' ? 'written' : 'known';
       this.#become(held, 'asked');
       asked.push(id);
     });
@@ -186,6 +191,7 @@ export class HeldIds {
       // What was given up while it was only verified is not asked for.
       if (held.state !== 'leaving') this.#become(held, 'known');
       held.isHeard = false;
+      held.before = null;
       for (const { resolve } of held.waiting.splice(0)) resolve();
     }
   }
@@ -198,11 +204,11 @@ export class HeldIds {
   /** Inside a group: a transaction of this node that wrote it was settled: the authority follows it now. */
   settled(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
-    if (held?.state !== 'written') return;
-    this.#parts.journal.record(() => {
-      held.state = 'written';
-    });
-    held.state = 'known';
+    if (held === undefined || (held.state !== 'written' && held.before !== 'written')) return;
+    const { state, before } = held;
+    this.#parts.journal.record(() => Object.assign(held, { state, before }));
+    if (state === 'written') held.state = 'known';
+    held.before = state === 'written' ? null : 'known';
     this.#changed(held);
   }
 
@@ -210,7 +216,9 @@ export class HeldIds {
   refused(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
     // What was asked about and answered is followed.
-    if (held?.state === 'written' && !held.isHeard && !this.#parts.hasPending(collection, id)) this.#forget(held, null);
+    if (held === undefined || this.#parts.hasPending(collection, id)) return;
+    if (held.before === 'written') held.before = null;
+    if (held.state === 'written' && !held.isHeard) this.#forget(held, null);
   }
 
   /** Inside a group: from this moment of the stream on they are not kept current any more. */
@@ -222,7 +230,14 @@ export class HeldIds {
           this.#become(held, 'leaving');
         });
         this.#forget(held, null);
-      } else this.#changed(held);
+      } else {
+        const { before } = held;
+        this.#parts.journal.record(() => {
+          held.before = before;
+        });
+        if (before === 'known') held.before = null;
+        this.#changed(held);
+      }
     }
   }
 
@@ -231,8 +246,11 @@ export class HeldIds {
     for (const held of this.#held.values()) {
       for (const { reject } of held.waiting.splice(0)) reject(error);
       // Whether the authority still tells of it nobody knows: it is asked for, and given up again.
-      if (held.state === 'leaving') this.#become(held, 'known');
-      if (held.state === 'asked') this.#forget(held, error);
+      const again = held.state === 'leaving' ? 'known' : held.before;
+      held.before = null;
+      held.isHeard = false;
+      if (again !== null) this.#become(held, again);
+      else if (held.state === 'asked') this.#forget(held, error);
     }
   }
 
@@ -273,7 +291,7 @@ export class HeldIds {
   }
 
   #new(collection: string, id: EntityId, state: 'written' | 'asked' | 'known'): HeldId {
-    return { collection, id, state, isHeard: false, usedAt: this.#sweeps, waiting: [] };
+    return { collection, id, state, isHeard: false, before: null, usedAt: this.#sweeps, waiting: [] };
   }
 
   #use(held: HeldId): void {

@@ -117,8 +117,9 @@ export class Frame {
   }
 
   #described({ differing }: SaidOf<'described'>): void {
-    const { collections, following, sender } = this.#parts;
+    const { collections, confirming, core, following, sender } = this.#parts;
     const refused = new Set(collections.described(differing));
+    for (const entry of core.catalog.entries) confirming.described(entry);
     for (const { entry, subscription } of [...following.all()]) {
       const { name } = entry.collection;
       if (!refused.has(name)) continue;

@@ -4,26 +4,21 @@
  * Invariants
  *   - nothing is offered to an authority before the file says to which system this node belongs, so that a process that
  *     ends then does not offer it to another system's;
- *   - what is offered has the session's author: what was made under another is made anew.
+ *   - what is offered has the session's author: what was made under another is made anew, or goes onto the shelf where
+ *     nothing is there that it could stand on.
  */
-import type { Core } from '../core.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import type { Connection } from './connection.ts';
-import type { Kept } from './kept.ts';
-import type { Outbox, Pending } from './outbox.ts';
-import { type Overlay, OverlayStep } from './overlay.ts';
-import { rebase } from './remint.ts';
-import type { Sender } from './sender.ts';
+import type { IncomingParts } from './incoming-parts.ts';
+import type { Pending } from './outbox.ts';
+import { OverlayStep } from './overlay.ts';
 import type { Welcome } from './stream.ts';
+import { Verdicts } from './verdicts.ts';
 
 export interface OfferingParts {
-  readonly core: Core;
+  readonly incoming: IncomingParts;
   readonly queue: CommitQueue;
   readonly connection: Connection;
-  readonly kept: Kept;
-  readonly outbox: Outbox;
-  readonly overlay: Overlay;
-  readonly sender: Sender;
   /** Under whom operations are made from now on. */
   readonly become: (author: string) => void;
   readonly failed: (error: unknown) => void;
@@ -31,7 +26,8 @@ export interface OfferingParts {
 
 /** - `welcome`: of the present session. */
 export function offer(parts: OfferingParts, { system, node, author }: Welcome): void {
-  const { queue, connection, kept, failed } = parts;
+  const { queue, connection, failed } = parts;
+  const { kept } = parts.incoming;
   if (kept.hasAdopted(system, node)) {
     offerUnder(parts, author);
     return;
@@ -50,21 +46,28 @@ export function offer(parts: OfferingParts, { system, node, author }: Welcome): 
 }
 
 function offerUnder(parts: OfferingParts, author: string): void {
-  const { core, queue, connection, outbox, overlay, sender, become, failed } = parts;
+  const { incoming, queue, connection, become, failed } = parts;
+  const { core, outbox, overlay, sender } = incoming;
+  const { session } = connection;
   const isOthers = ({ operations }: Pending) => operations.some(({ operation }) => operation.author !== author);
   if (author === core.author && !outbox.inOrder().some(isOthers)) {
     sender.begin(connection.send);
     return;
   }
   become(author);
+  const tasks: (() => void)[] = [];
   queue.add({
     run: () => {
       const step = new OverlayStep(overlay);
-      rebase(core, outbox, step, outbox.inOrder().filter(isOthers));
+      const others = outbox.inOrder().filter(isOthers);
+      if (others.length > 0) new Verdicts(incoming, tasks, () => undefined).unfounded(step, others);
       const commit = step.end(() => []);
       return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
     },
-    committed: () => sender.begin(connection.send),
+    committed: () => {
+      for (const task of tasks) task();
+      if (session === connection.session) sender.begin(connection.send);
+    },
     failed,
   });
 }

@@ -90,7 +90,7 @@ export class Replica {
   readonly #found: KeptReplica;
   /** What the last session had said and is not in the tables can be built on. */
   #isStageUsable = false;
-  /** A frame could not be taken. */
+  /** A frame could not be taken, or is being taken. */
   #hasFailed = false;
   #author: string;
   #assembled: Assembled | null = null;
@@ -239,9 +239,7 @@ export class Replica {
     }
     const { send } = this.connection;
     send(this.collections.describe());
-    this.#hasFailed = false;
     this.standing.begin(epoch, position, resumes);
-    // Also where it goes on with a stage that is to replace what the tables have of another log.
     const replaces = !resumes || this.#stages.present?.replaces === true;
     const isOther = replaces && (this.standing.began === 'anew' || this.standing.kept !== null);
     const followed = this.following.begin(resumes, this.#isStageUsable);
@@ -260,13 +258,12 @@ export class Replica {
   }
 
   #offer(welcome: Welcome): void {
-    const { core, queue } = this.#assembled!;
-    const { connection, kept, outbox, overlay, sender } = this;
+    const { queue } = this.#assembled!;
     const become = (author: string) => {
       this.#author = author;
     };
     const failed = (error: unknown) => this.#fail(error);
-    offer({ core, queue, connection, kept, outbox, overlay, sender, become, failed }, welcome);
+    offer({ incoming: this.#incoming(), queue, connection: this.connection, become, failed }, welcome);
   }
 
   /** Nothing was asked for: what is held of a session before belongs to nobody. */
@@ -297,9 +294,8 @@ export class Replica {
     this.#assembled!.queue.add({
       run: () => {
         // Another session may have begun while it waited; and behind a frame that was not taken none is.
-        if (session !== this.connection.session || this.#hasFailed) {
-          return { kind: 'done', commits: [], operations: 0, bytes: 0 };
-        }
+        const isOver = session !== this.connection.session || this.#hasFailed;
+        if (isOver) return { kind: 'done', commits: [], operations: 0, bytes: 0 };
         this.#hasFailed = true;
         const outcome = frame.run(messages);
         this.#hasFailed = false;
@@ -357,7 +353,7 @@ export class Replica {
 
   #fail(error: unknown): void {
     // What it had put on stages, or taken from them, was not taken back with the tables.
-    this.#hasFailed = true;
+    this.#hasFailed = this.standing.session !== null;
     this.#parts.onError(error);
     const reason = error instanceof TendrilError ? error : interrupted(String(error));
     this.connection.end(reason, reason.code === 'protocol-violation');

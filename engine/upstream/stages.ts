@@ -50,6 +50,12 @@ export class Stage {
     else told.add(id);
   }
 
+  /** Makes rows of all bytes of one collection, while it is known how. What cannot be read has left. */
+  make(entry: CatalogEntry, read: (bytes: Uint8Array) => StoredRow | null): void {
+    const rows = this.#rows.get(entry) ?? new Map<EntityId, StoredRow | Uint8Array | null>();
+    for (const [id, held] of rows) if (held instanceof Uint8Array) rows.set(id, read(held));
+  }
+
   /** Another session goes on with it: what is here now is of the ones before. */
   goOn(): void {
     this.#told = new Map();

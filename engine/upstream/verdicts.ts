@@ -39,11 +39,11 @@ export class Verdicts {
     this.#uploadAgain(reminted);
   }
 
-  /** What is pending here changes rows that the authority does not have. */
+  /** What is pending here is made anew; what changes rows that the authority does not have goes onto the shelf. */
   unfounded(step: OverlayStep, pending: readonly Pending[]): void {
     const { core, outbox } = this.#parts;
     const reminted = rebase(core, outbox, step, pending);
-    const { transaction } = pending[0]!;
+    const { transaction } = reminted.refused[0] ?? pending[0]!;
     this.#shelve(step, reminted.refused, transaction, withoutRow(transaction));
     this.#uploadAgain(reminted);
   }

@@ -65,7 +65,9 @@ function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: Sessio
       ids.add(id);
       const row = stage.get(entry, id);
       if (row !== null) step.confirm(entry, id, row);
-      else if (!compares || stage.hasLeft(entry, id) || !keepIfEqual(parts, step, entry, id)) step.leave(entry, id);
+      else if (!compares || stage.hasLeft(entry, id) || !keepIfEqual(parts, step, entry, id)) {
+        letGo(parts, step, entry, id);
+      }
     }
     // Those that are confirmed now are written after this.
     if (compares) core.driver.run(`UPDATE ${quoteName(`_${name}`)} SET _asOf = 0`);
@@ -74,6 +76,14 @@ function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: Sessio
   const unfounded = new Set([...absent].flatMap((key) => pendingOnLost(parts, step, key)));
   if (unfounded.size > 0) parts.unfounded(step, [...unfounded]);
   return (entry, id) => held.get(entry)?.has(id) !== true;
+}
+
+/** What is pending over it keeps it, but not its position, which is one of another log. */
+function letGo({ overlay }: WholeParts, step: OverlayStep, entry: CatalogEntry, id: EntityId): void {
+  const { name } = entry.collection;
+  const row = overlay.hasPending(name, id) ? overlay.confirmed(name, id) : null;
+  if (row !== null) step.confirm(entry, id, { ...row, asOf: 0 as Position });
+  step.leave(entry, id);
 }
 
 function idsOf({ driver }: Core, { collection: { name } }: CatalogEntry): readonly EntityId[] {

@@ -25,6 +25,7 @@ import {
 import { codeOf } from '../storage/fixtures.ts';
 import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { Thing } from '../support/live-selections.ts';
+import { createTestScheduler } from '../support/ports.ts';
 
 const THING = 'thing';
 const FIRST = idFrom(THING, 0);
@@ -45,7 +46,7 @@ function write(callback: (tx: Transaction) => void): Promise<void> {
 }
 
 const pastOver = (log: Pick<Log, 'changedSince'>) =>
-  new SharedPast({ log, rowAt: node.core.rowAt, rows: { read: () => null } });
+  new SharedPast({ log, rowAt: node.core.rowAt, rows: { read: () => null }, scheduler: createTestScheduler() });
 
 const here = (): Cursor => ({ epoch: node.core.log.epoch(), position: node.source.position() });
 

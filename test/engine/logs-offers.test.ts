@@ -153,6 +153,8 @@ describe('an offer', () => {
     expect([log.position(), log.floor()]).toEqual([2, 0]);
     expect(await taken([made], offers)).toBe('taken');
     expect(await taken([made], Number.MAX_SAFE_INTEGER), 'which is here').toBe('taken');
+    const more = operation({ transaction: made.transaction });
+    expect(await taken([made, more], Number.MAX_SAFE_INTEGER), 'of which not all is here').toBe('policy-denied');
     expect([log.position(), log.floor()]).toEqual([3, 0]);
     ana = new Relaying(node, 'ana');
     expect(await answered(() => offerPieces([skeleton]))).toBe('taken');
@@ -172,7 +174,7 @@ describe('an offer', () => {
     expect(ana.said('taken').map(({ position }) => position)).toEqual([5, 6]);
   });
 
-  test('past what all sessions may have waiting, and the share of its own, ends the session', () => {
+  test('past what all sessions may have waiting, and the share of its own, ends the session', async () => {
     const [share, sessions] = [MAX_WAITING_UPLOADS - 1, Math.ceil(MAX_ALL_WAITING_UPLOADS / (MAX_WAITING_UPLOADS - 1))];
     const made = encodeOperation(operation());
     const followers = Array.from({ length: sessions }, () => new Believer(node, 'ana'));
@@ -190,6 +192,10 @@ describe('an offer', () => {
     expect(codeOf(() => offerOf(followers[0]!, share + 1))).toBe('limit-exceeded');
     // Whoever has nothing there has room.
     offerOf(ana, 1);
+    await node.queue.drained();
+    await new Promise((resolve) => setImmediate(resolve));
+    // Now that all of it was taken there is room for as many again.
+    for (let at = 2; at <= share; at += 1) offerOf(followers[0]!, share + at);
   });
 
   test('past 10,000 that wait ends the session', () => {

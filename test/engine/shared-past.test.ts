@@ -5,10 +5,12 @@ import {
   MAX_SHARED_BYTES,
   MAX_SHARED_CHANGES,
   MAX_SHARED_IMAGES,
+  SHARED_PAST_MS,
 } from '../../engine/feed/limits.ts';
 import { SharedPast } from '../../engine/feed/shared-past.ts';
 import { TendrilError } from '../../errors.ts';
 import type { ChangedEntity, EntityId, OperationId, Position, StoredRow } from '../../storage/index.ts';
+import { createTestScheduler } from '../support/ports.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 
 const seed = seedFor('shared-past');
@@ -21,7 +23,9 @@ class World {
   readonly changes: ChangedEntity[] = [];
   readonly versions = new Map<EntityId, StoredRow[]>();
   readonly reads = { log: 0, now: 0, before: 0 };
+  readonly scheduler = createTestScheduler();
   readonly past = new SharedPast({
+    scheduler: this.scheduler,
     log: { changedSince: (position, limit) => this.since(position, limit) },
     rows: {
       read: (_, id) => {
@@ -125,7 +129,12 @@ describe('the shared past', () => {
       reads += 1;
       return damage;
     };
-    const past = new SharedPast({ log: { changedSince: () => [] }, rows: { read }, rowAt: () => null });
+    const past = new SharedPast({
+      log: { changedSince: () => [] },
+      rows: { read },
+      rowAt: () => null,
+      scheduler: createTestScheduler(),
+    });
     past.begin();
     expect([past.now(THING, idOf(0)), past.now(THING, idOf(0))]).toEqual([damage, damage]);
     expect(reads).toBe(2);
@@ -152,7 +161,7 @@ describe('the shared past', () => {
     expect(world.reads.log).toBe(4);
   });
 
-  test('keeps nothing when the last session has caught up, nor for one that does not', () => {
+  test('keeps for 10 s after the last session has caught up what the next may ask for, and nothing for one that does not', () => {
     const world = new World();
     world.commit([idOf(0)]);
     const read = () => {
@@ -166,6 +175,15 @@ describe('the shared past', () => {
     world.past.end();
     expect(world.past.sizes).toEqual({ images: 2, changes: 1 });
     world.past.end();
+    world.scheduler.pass(SHARED_PAST_MS - 1);
+    world.past.begin();
+    world.scheduler.pass(1);
+    read();
+    expect(world.reads).toEqual({ log: 1, now: 1, before: 1 });
+    world.past.end();
+    world.scheduler.pass(SHARED_PAST_MS - 1);
+    expect(world.past.sizes).toEqual({ images: 2, changes: 1 });
+    world.scheduler.pass(1);
     expect(world.past.sizes).toEqual({ images: 0, changes: 0 });
     read();
     expect(world.past.sizes).toEqual({ images: 0, changes: 0 });

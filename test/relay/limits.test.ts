@@ -1,9 +1,13 @@
 /** Bounds of a relay and of what it tells its followers: at the limit, and one past it. */
 import { expect, test } from 'vitest';
 import type { Prepared } from '../../engine/core.ts';
-import { MAX_HELD_IDS } from '../../engine/feed/limits.ts';
 import { type Forwarded, Forwarding, type WaitingQuestion } from '../../engine/relay/forwarding.ts';
-import { MAX_FORWARDED_BYTES, MAX_FORWARDED_QUESTIONS, MAX_FORWARDED_TRANSACTIONS } from '../../engine/relay/limits.ts';
+import {
+  MAX_FORWARDED_BYTES,
+  MAX_FORWARDED_QUESTIONS,
+  MAX_FORWARDED_TRANSACTIONS,
+  MAX_RELAYED_IDS,
+} from '../../engine/relay/limits.ts';
 import { ForeignPending } from '../../engine/upstream/foreign-pending.ts';
 import { MAX_FOREIGN_BYTES, MAX_FOREIGN_TRANSACTIONS } from '../../engine/upstream/limits.ts';
 import type { Request } from '../../engine/upstream/stream.ts';
@@ -119,22 +123,32 @@ test(`${MAX_FORWARDED_QUESTIONS} questions are on their way; one more waits unti
   expect(answers).toHaveLength(MAX_FORWARDED_QUESTIONS + 1);
 });
 
-test(`a follower holds ${MAX_HELD_IDS} ids, be they held here yet or not; one more ends its session`, async () => {
+test(`followers hold ${MAX_RELAYED_IDS} ids, be they held here yet or not; one more ends the one who holds the most`, async () => {
   const world = await createRelayWorld();
   await world.cutOff();
-  const peer = world.relay().follow({
-    author: 'ana',
-    relays: false,
-    greeting: { node: world.relay().report().node, cursor: null },
-    say: () => undefined,
-    hasMore: () => undefined,
-    hasRoom: () => undefined,
-  });
-  const ids = Array.from({ length: MAX_HELD_IDS }, (_, at) => idFrom('note', at) as EntityId);
-  peer.take({ kind: 'hold', collection: 'note', ids, had: false });
-  const oneMore = idFrom('note', -1) as EntityId;
-  expect(() => peer.take({ kind: 'hold', collection: 'note', ids: [oneMore], had: false })).toThrow(/more than/);
-  peer.take({ kind: 'release', collection: 'note', ids: ids.slice(0, 1) });
-  peer.take({ kind: 'hold', collection: 'note', ids: [oneMore], had: false });
-  peer.close();
+  const follow = () => {
+    return world.relay().follow({
+      author: 'ana',
+      relays: false,
+      greeting: { node: world.relay().report().node, cursor: null },
+      say: () => undefined,
+      hasMore: () => undefined,
+      hasRoom: () => undefined,
+    });
+  };
+  const ids = Array.from({ length: MAX_RELAYED_IDS + 2 }, (_, at) => idFrom('note', at) as EntityId);
+  const [greedy, modest] = [follow(), follow()];
+  const hold = (from: number, to: number) =>
+    ({ kind: 'hold', collection: 'note', ids: ids.slice(from, to), had: false }) as const;
+  modest.take(hold(0, 5));
+  greedy.take(hold(5, MAX_RELAYED_IDS));
+  expect(() => greedy.take(hold(MAX_RELAYED_IDS, MAX_RELAYED_IDS + 1))).toThrow(/more than/);
+  greedy.take({ kind: 'release', collection: 'note', ids: ids.slice(5, 6) });
+  greedy.take(hold(MAX_RELAYED_IDS, MAX_RELAYED_IDS + 1));
+  modest.take(hold(MAX_RELAYED_IDS + 1, MAX_RELAYED_IDS + 2));
+  expect(() => greedy.pull()).toThrow(/more than/);
+  expect(world.relay().report().followers!.sessions).toBe(1);
+  modest.take(hold(10, 100));
+  expect(() => modest.pull()).not.toThrow();
+  modest.close();
 });

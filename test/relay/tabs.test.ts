@@ -1,7 +1,7 @@
 /** Tabs: what several sessions of one actor at a relay see of each other before the authority has settled it. */
 import { expect, test } from 'vitest';
 import type { Node } from '../../index.ts';
-import { Note } from '../upstream/world.ts';
+import { Note, refusing } from '../upstream/world.ts';
 import { createRelayWorld } from './world.ts';
 
 const titles = async (node: Node) => (await node.query(Note, '', [], { from: 'local' })).map(({ title }) => title);
@@ -151,4 +151,26 @@ test('an edit of a row that is not here is not shown, until the row is', async (
   await world.quiet();
   expect(live.rows).toMatchObject([{ title: 'one', stars: 9 }]);
   expect(await world.authority.get(Note, id)).toMatchObject({ stars: 9 });
+});
+
+test('what was built on something that went with its session, and must be made anew for another author, goes to the shelf', async () => {
+  const world = await createRelayWorld();
+  const [first, second] = [await world.follow('ana'), await world.follow('ana')];
+  await world.cutOff();
+  const id = await first.node.transact((tx) => tx.create(Note, { title: 'draft' }));
+  await world.quiet();
+  await second.node.transact(
+    (tx) => {
+      tx.update(Note, id, { stars: 2 });
+    },
+    { staging: 'hold' },
+  );
+  world.up.judge = refusing(() => true);
+  second.upstream.author = 'ben';
+  await second.node.reconnect();
+  await world.quiet();
+  await world.reach();
+  expect(second.node.report().upstream!.outbox.transactions).toBe(0);
+  expect(await second.node.refused.query()).toMatchObject([{ code: 'conflict', tried: [{ values: { stars: 2 } }] }]);
+  expect(second.errors).toEqual([]);
 });

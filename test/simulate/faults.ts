@@ -58,6 +58,8 @@ export interface FaultParts {
   /** Puts back what the authority held earlier. */
   readonly restore: () => void;
   readonly keepBackup: () => void;
+  /** Followers that read slowly now. */
+  readonly slowed: Set<string>;
   /** Nobody does anything for so long. */
   readonly pause: (ms: number) => void;
 }
@@ -95,20 +97,27 @@ const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
     // A node that is gone, or whose disk fails, compacts another time.
     world.nodes[authority]!.compact(options).catch(() => undefined);
   },
-  slow: ({ world, random, upstreamOf, followers, later }) => {
+  slow: ({ world, random, upstreamOf, followers, slowed, later }) => {
     const follower = random.pick(followers);
     const upstream = upstreamOf(follower);
+    if (slowed.has(follower)) return;
+    slowed.add(follower);
     world.slow(upstream, follower, random.between(20, 500));
-    later(random.between(100, MAX_SLOW_MS), 'speed up', () => world.heal(follower, upstream));
+    later(random.between(100, MAX_SLOW_MS), 'speed up', () => {
+      slowed.delete(follower);
+      world.heal(follower, upstream);
+    });
   },
   crash: ({ world, random, followers, later, restart }) => {
     const name = random.pick(followers);
+    if (!world.isUp(name)) return;
     world.crash(name, random.chance(0.3));
-    later(random.between(0, MAX_DOWN_MS), `restart ${name}`, () => restart(name));
+    later(random.between(0, MAX_DOWN_MS), `restart ${name}`, () => !world.isUp(name) && restart(name));
   },
   'crash-authority': ({ world, random, authority, later, restart }) => {
+    if (!world.isUp(authority)) return;
     world.crash(authority, random.chance(0.3));
-    later(random.between(0, MAX_DOWN_MS), `restart ${authority}`, () => restart(authority));
+    later(random.between(0, MAX_DOWN_MS), `restart ${authority}`, () => !world.isUp(authority) && restart(authority));
   },
   'crash-commit': ({ world, random, authority, followers, isPersistent }) => {
     const name = random.pick([authority, ...followers.filter(isPersistent)]);

@@ -51,8 +51,9 @@ export async function searchFor(bug: PlantedBug, budget: number): Promise<Search
   }
 }
 
-async function search(folder: string, { seed = 1, faults }: PlantedBug, budget: number): Promise<Search> {
+async function search(folder: string, { seed = 1, steps, faults }: PlantedBug, budget: number): Promise<Search> {
   const asked = ['--budget', String(budget), '--seed', String(seed)];
+  if (steps !== undefined) asked.push('--steps', String(steps));
   if (faults !== undefined) asked.push('--faults', faults.length === 0 ? 'none' : faults.join());
   const args = ['--import', import.meta.resolve('tsx'), 'test/simulate/main.ts', ...asked];
   const child = spawn(process.execPath, args, { cwd: folder, timeout: MAX_SEARCH_MS });

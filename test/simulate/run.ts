@@ -37,6 +37,8 @@ export interface Simulated {
 const SLOW_QUEUE_BYTES = 48 * 1_024;
 /** No message of a simulation is larger. */
 const MAX_MESSAGE_BYTES = 12 * 1_024;
+/** Where nodes are busy: between two turns of one. */
+const MAX_TURN_MS = 3;
 /** Where snapshots come in pieces: rows of one, at most. */
 const MAX_CHUNK_ROWS = 12;
 const AUTHORITY = 'server';
@@ -45,6 +47,8 @@ const FOLLOWERS = ['ana', 'ben', 'cy'] as const;
 const GAPS_MS = [0.5, 2, 2, 8, 8, 8, 30, 30, 200] as const;
 /** Every now and then nobody does anything for long. */
 const MAX_PAUSE_MS = 100_000;
+/** A node that ended in its own commit is down for so long at most. */
+const MAX_DOWN_MS = 2_000;
 /** After healing all must be at rest within it. */
 const MAX_HEALING_MS = 10 * 60_000;
 const MAX_HEALING_STEPS = 200_000;
@@ -69,6 +73,7 @@ class Simulation {
   readonly #ledger = new Ledger();
   readonly #violations: string[] = [];
   readonly #actors = new Map<string, Actor>();
+  readonly #slowed = new Set<string>();
   readonly #upgraded = new Set<string>();
   /** Those whose disk outlives a crash. */
   readonly #persistent = new Set<string>([AUTHORITY]);
@@ -130,9 +135,10 @@ class Simulation {
         [AUTHORITY]: { collections: collectionsOf(true, false), ...limits },
         ...Object.fromEntries(followers.map((name) => [name, follower(name)])),
       },
+      ...(this.#random.chance(0.5) ? { turns: { leastMs: 0, mostMs: MAX_TURN_MS } } : {}),
       latency: wide ? { leastMs: 0.1, mostMs: 150 } : { leastMs: 1, mostMs: 15 },
       onError: (name, error) => this.#failed(name, error),
-      onCrash: (name) => this.#actors.get(name)?.died(this.#persistent.has(name)),
+      onCrash: (name) => this.#crashed(name),
       onEvent: ({ dueMs, what }) => this.#happened(`${dueMs.toFixed(3)} ${what}`),
     });
     for (const name of [AUTHORITY, ...followers]) this.#addActor(name);
@@ -156,6 +162,16 @@ class Simulation {
       wrong: (violation: string) => this.#violations.push(violation),
     };
     this.#actors.set(name, new Actor(parts, collectionsOf(!isFollower, false)));
+  }
+
+  #crashed(name: string): void {
+    this.#actors.get(name)?.died(this.#persistent.has(name));
+    // Others are opened again by what made them crash.
+    if (!this.#faults.includes('crash-commit') || this.#world === null || this.#isHealing) return;
+    const world = this.#world;
+    world.after(this.#random.between(0, MAX_DOWN_MS), `restart ${name}`, () => {
+      if (!this.#isHealing && !world.isUp(name)) void this.#restart(name);
+    });
   }
 
   /** After each event. */
@@ -222,6 +238,7 @@ class Simulation {
       keepBackup: () => {
         this.#backup = world.backup(AUTHORITY);
       },
+      slowed: this.#slowed,
       pause: (ms) => {
         this.#pauseMs = ms;
       },

@@ -175,6 +175,26 @@ describe('a value from SQL', () => {
     expect(codeOf(() => encodeSqlValue(place, rule, value))).toBe('invalid-value');
   });
 
+  test('a timestamp is what a Date is spelled as, and nothing else', () => {
+    const fits = (text: string) => {
+      const date = new Date(text);
+      return !Number.isNaN(date.getTime()) && date.toISOString() === text;
+    };
+    const two = (number: number) => String(number).padStart(2, '0');
+    for (const year of ['0000', '0004', '1900', '2000', '2023', '2024', '9999']) {
+      for (let month = 0; month <= 13; month += 1) {
+        for (let day = 0; day <= 32; day += 1) {
+          const text = `${year}-${two(month)}-${two(day)}T00:00:00.000Z`;
+          expect([text, fitsType('timestamp', text)]).toEqual([text, fits(text)]);
+        }
+      }
+    }
+    for (const time of ['23:59:59.999', '24:00:00.000', '23:60:00.000', '23:59:60.000', '7:00:00.000', '07:00:00.00']) {
+      const text = `2024-02-29T${time}Z`;
+      expect([text, fitsType('timestamp', text)]).toEqual([text, fits(text)]);
+    }
+  });
+
   test('brackets inside JSON strings are no depth', () => {
     const written = JSON.stringify({ a: '['.repeat(2 * MAX_JSON_DEPTH), b: '"\\['.repeat(MAX_JSON_DEPTH) });
     expect(fitsType('json', written)).toBe(true);

@@ -82,6 +82,29 @@ describe.each(MEMORIES)('the log over %s', (_, storage) => {
     expect(store.log.greatestId()).toBe(second.id);
   });
 
+  test('what lies beyond all it holds is known to be new; what came late, or was rolled back, is found or looked for', () => {
+    const [early, late] = [operationWith(ids), operationWith(ids)];
+    expect(store.log.isNewEntity(late.entity)).toBe(true);
+    append([late]);
+    // Ids of both are below what is held, and nobody has seen them.
+    expect([store.log.isNewEntity(early.entity), store.log.identity(early.id)]).toEqual([false, null]);
+    append([early]);
+    expect(store.log.identity(early.id)?.position).toBe(2);
+    expect(store.log.identity(late.id)?.position).toBe(1);
+    const lost = operationWith(ids);
+    expect(store.log.isNewEntity(lost.entity)).toBe(true);
+    const undone = () =>
+      store.driver.transaction(() => {
+        store.log.append(ids.transaction(), [entryOf(lost)]);
+        throw new Error('on purpose');
+      });
+    expect(undone).toThrow('on purpose');
+    store.log.rewind();
+    expect(store.log.identity(lost.id)).toBeNull();
+    append([lost]);
+    expect(store.log.identity(lost.id)?.position).toBe(3);
+  });
+
   test('since gives whole transactions, at least one, then up to the limit', () => {
     for (const count of [3, 2, 2]) append(flights(count));
     const positions = (after: number, limit: number) =>

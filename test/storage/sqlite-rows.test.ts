@@ -105,6 +105,16 @@ describe.each(MEMORIES)('rows over %s', (_, storage) => {
     expect(store.driver.all("SELECT id FROM flight WHERE origin = 'SFO'")).toEqual([[entity]]);
   });
 
+  test.each([0, 1, 15, 16, 17, 33])('%i new rows are read as they were written together', (count) => {
+    const rows = Array.from({ length: count }, (_, at) => {
+      const deleted = at % 5 === 4 ? ids.operation() : null;
+      return flightRow(ids.entity(), ids.operation(), { deleted, asOf: at as Position });
+    });
+    store.rows.writeNew('flight', rows);
+    expect(rows.map(({ values: [id] }) => store.rows.read('flight', id as EntityId))).toEqual(rows);
+    expect(store.driver.get('SELECT count(*), count(_pending) FROM _flight')).toEqual([count, 0]);
+  });
+
   test('an erased row was never there', () => {
     const entity = ids.entity();
     store.rows.write('flight', entity, null, flightRow(entity, ids.operation()));

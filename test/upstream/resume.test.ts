@@ -10,7 +10,7 @@ import { createTestClock, createTestRandom, createTestScheduler } from '../suppo
 import { GatedUpstream, quiet } from './gated-upstream.ts';
 import { COLLECTIONS, createWorld, type Follower, Note, type World } from './world.ts';
 
-type Note = RowOf<typeof Note>;
+type NoteRow = RowOf<typeof Note>;
 
 async function write(node: Node, rows: number, stars = (at: number) => at): Promise<readonly string[]> {
   return node.transact((tx) =>
@@ -29,7 +29,7 @@ function chunks({ upstream }: Follower) {
   return upstream.saidOf('chunk');
 }
 
-async function expectFresh(world: World, lives: readonly (readonly [string, LiveQuery<Note>])[]): Promise<void> {
+async function expectFresh(world: World, lives: readonly (readonly [string, LiveQuery<NoteRow>])[]): Promise<void> {
   for (const [text, live] of lives) {
     expect([live.status, String(live.error)], text).toEqual(['complete', 'null']);
     expect(live.rows, text).toEqual(await world.authority.query(Note, text));

@@ -1,39 +1,22 @@
 /** Verifying: what a node holds is compared with its upstream, or with another, and said to differ where it does. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { LINGER_MS, MAX_CHANGED_MEANWHILE, MAX_REPORTED, MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
-import { type LiveQuery, memory, Node, type NodeOptions, type RowOf } from '../../index.ts';
-import { type EntityId, idFrom, type SqliteDriver, type Storage } from '../../storage/index.ts';
+import { type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
+import { type EntityId, idFrom, type SqliteDriver } from '../../storage/index.ts';
 import { directUpstream } from '../support/direct-upstream.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
+import { fill, handing, id, names, OTHER_HEAD, turns } from './forged.ts';
 import { createWorld, type Follower, Note, pass, type World } from './world.ts';
 
 const seed = seedFor('verify');
 const MANY = 3 * MIN_COMPARED_ROWS;
-const id = (at: number) => idFrom('note', at);
-
-/** As many as a session's end takes. */
-async function turns(): Promise<void> {
-  for (let count = 0; count < 9; count += 1) await new Promise(setImmediate);
-}
-
 let world: World;
 let driver: SqliteDriver;
 
-/** Hands its driver out, so that a test can write behind the engine's back. */
-function opened(): Storage {
-  return {
-    open: async () => {
-      driver = await memory().open();
-      return driver;
-    },
-  };
-}
-
-async function fill(node: Node, rows: number): Promise<void> {
-  await node.transact((tx) => {
-    for (let at = 0; at < rows; at += 1) tx.create(Note, { title: `note ${at}`, stars: at }, { id: id(at) });
+const opened = () =>
+  handing((given) => {
+    driver = given;
   });
-}
 
 async function follow(rows: number, ...texts: readonly string[]): Promise<Follower & { readonly lives: Lives }> {
   world = await createWorld();
@@ -50,10 +33,6 @@ async function follow(rows: number, ...texts: readonly string[]): Promise<Follow
 type Lives = readonly LiveQuery<RowOf<typeof Note>>[];
 
 const sent = ({ upstream }: Follower) => upstream.saidOf('chunk').reduce((sum, { rows }) => sum + rows.length, 0);
-const names = ({ differing }: { readonly differing: readonly { readonly id: string }[] }) =>
-  differing.map((one) => one.id).sort();
-const OTHER_HEAD = 'x' + "'01934b74603b0a84b1b08d2b8cf3c111'";
-
 async function expectRight({ lives }: { readonly lives: Lives }, ...texts: readonly string[]): Promise<void> {
   for (const [at, text] of texts.entries())
     expect(lives[at]!.rows, text).toEqual(await world.authority.query(Note, text));
