@@ -74,14 +74,6 @@ export const BUGS: readonly PlantedBug[] = [
     why: 'change sets do not fold to the rows',
   },
   {
-    name: 'an old session is heard',
-    file: 'engine/upstream/connection.ts',
-    find: 'const isPresent = () => attempt === this.#attempt;',
-    replace: 'const isPresent = () => true;',
-    why: 'a message of a dead session changes the present one',
-    faults: ['reset'],
-  },
-  {
     name: 'unbounded queue',
     file: 'net/outbound.ts',
     find: 'if (!this.#hasRoom(bytes.length, maxBytes)) return false;',
@@ -89,6 +81,7 @@ export const BUGS: readonly PlantedBug[] = [
     why: 'law 10: a slow reader eats the memory',
     faults: ['slow'],
     steps: 5_000,
+    seed: 2,
   },
   {
     name: 'no reconnection',
@@ -105,6 +98,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: '    timeout: stay,',
     why: 'a server that vanished without a word is waited for for ever',
     faults: ['crash-authority'],
+    seed: 12,
   },
   {
     name: 'the base is not moved when own operations are settled',
@@ -139,6 +133,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: '',
     why: 'a row that nobody keeps current is shown',
     faults: ['pause'],
+    seed: 3,
   },
   {
     name: 'the last to arrive wins',
@@ -167,6 +162,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (hasNewEdge) this.#tellEdge(followed, window.edge);',
     replace: '',
     why: 'a window shows less or more than it keeps',
+    seed: 5,
   },
   {
     name: 'a refill is not told',
@@ -207,6 +203,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: '    this.cursor = cursor;\n    this.#through = (cursor === null ? 0 : cursor + 1) as Position;',
     why: 'the first change while away is missed',
     faults: ['cut', 'reset'],
+    seed: 4,
   },
   {
     name: 'a returning client misses what left',
@@ -223,6 +220,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: 'const isKept = (',
     why: 'after a crash the file says it has what it has not',
     faults: ['cut', 'reset'],
+    seed: 3,
   },
   {
     name: 'equal buckets are not compared',
@@ -231,6 +229,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: 'if (row === null) return false;',
     why: 'rows of a log that is no more stay',
     faults: ['backup', 'reset'],
+    seed: 10,
   },
   {
     name: 'settled and kept in the file',
@@ -249,19 +248,13 @@ export const BUGS: readonly PlantedBug[] = [
     faults: ['cut', 'reset'],
   },
   {
-    name: 'an item at or below _asOf applied',
-    file: 'engine/upstream/confirming.ts',
-    find: '    if (row.asOf >= position) return row;',
-    replace: '    if (row.asOf > position) return row;',
-    why: 'law 1: a row has the head of an earlier one',
-  },
-  {
     name: 'a snapshot read before the cursor it states',
     file: 'engine/feed/hydration.ts',
     find: '      position: this.#parts.source.position(),',
     replace: '      position: (this.#parts.source.position() + 1) as never,',
     why: 'whoever resumes there misses the next change',
     faults: ['cut', 'reset'],
+    seed: 3,
   },
   {
     name: 'lost update between snapshot and watch',
@@ -270,6 +263,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: 'false',
     why: 'what changes between two chunks is not told',
     faults: ['reset'],
+    seed: 9,
   },
   {
     name: 'outcome pruned too early',
@@ -278,14 +272,6 @@ export const BUGS: readonly PlantedBug[] = [
     replace: 'export const OUTCOME_RETENTION_MS = 0;',
     why: 'a write that was settled is refused when it is offered again',
     faults: ['compact', 'reset'],
-  },
-  {
-    name: 'a stale timer of a session that is no more',
-    file: 'engine/upstream/connection.ts',
-    find: '  #stopTimer(): void {\n    this.#cancelTimer();',
-    replace: '  #stopTimer(): void {',
-    why: 'it begins another session beside the present one',
-    faults: ['cut', 'reset'],
   },
   {
     name: 'untold rows kept',
@@ -302,6 +288,7 @@ export const BUGS: readonly PlantedBug[] = [
     replace: 'this.#isStageUsable = isCaughtUp;',
     why: 'what a rollback took from the tables is believed to be in them',
     faults: ['follower-storage', 'cut', 'reset'],
+    seed: 3,
   },
   {
     name: 'a pending write is not shown over its row',
