@@ -5,7 +5,8 @@
  *   - it gives no positions of its own: what it tells its followers stands where its upstream's log stood, in that order, and
  *     is what the upstream has confirmed; only the authority settles;
  *   - each change of a confirmed row is told once it is committed here, before anything else learns of it; while a session is
- *     not whole no position is promised that the tables do not have;
+ *     not whole no position is promised that the tables do not have, and the upstream is said to be out of reach: what was
+ *     settled meanwhile may be in the tables, and what stood before it in the log not;
  *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
  */
 import { TendrilError } from '../../errors.ts';
@@ -80,8 +81,8 @@ export class Relay implements Served {
         this.#pending.withdraw(forwarded.transaction);
       },
     );
-    const { reaches, error } = connection.state();
-    this.#linkError = reaches ? null : unreachable(error);
+    const { reaches, whole, error } = connection.state();
+    this.#linkError = reaches && !whole ? catchingUp() : reaches ? null : unreachable(error);
     if (connection.peer !== null) this.#forwarding.begin();
     this.#desk = {
       core,
@@ -213,6 +214,8 @@ export class Relay implements Served {
 
   /** The upstream is a relay, too, and has been cut off, or is no longer. */
   linked(error: TendrilError | null): void {
+    // What that was cut off from comes now; as it is whole, the followers are told.
+    if (error === null && !this.#parts.replica.connection.state().whole) return;
     this.#linkError = error;
     for (const session of [...this.#sessions])
       if (error === null) session.linked();
@@ -305,6 +308,14 @@ function unreachable(cause: unknown): TendrilError {
     problem: 'The upstream of the node that is followed cannot be reached.',
     remedy: 'Wait until it is; what is held can be read meanwhile, and what is written waits.',
     cause,
+  });
+}
+
+function catchingUp(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem: 'The node that is followed has only begun to hear from its upstream what it has missed.',
+    remedy: 'Wait until it has; what is held can be read meanwhile, and what is written goes on.',
   });
 }
 

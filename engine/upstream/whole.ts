@@ -73,7 +73,7 @@ function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: Sessio
     if (compares) core.driver.run(`UPDATE ${quoteName(`_${name}`)} SET _asOf = 0`);
     held.set(entry, ids);
   }
-  const unfounded = new Set([...absent].flatMap((key) => pendingOnLost(parts, step, key)));
+  const unfounded = new Set([...absent].flatMap((key) => pendingOnLost(parts, step, stage, key)));
   if (unfounded.size > 0) parts.unfounded(step, [...unfounded]);
   return (entry, id) => held.get(entry)?.has(id) !== true;
 }
@@ -91,10 +91,16 @@ function idsOf({ driver }: Core, { collection: { name } }: CatalogEntry): readon
 }
 
 /** A restored backup may have lost a row: what is pending over it has nothing to stand on. */
-function pendingOnLost({ core, overlay, outbox }: WholeParts, step: OverlayStep, key: RowKey): readonly Pending[] {
+function pendingOnLost(
+  { core, overlay, outbox }: WholeParts,
+  step: OverlayStep,
+  stage: Stage,
+  key: RowKey,
+): readonly Pending[] {
   const { collection, id } = partsOf(key);
   const entry = core.catalog.named(collection);
-  if (entry === null || overlay.confirmed(collection, id) === null) return [];
+  // It has come since it was asked about: what was written here was settled late.
+  if (entry === null || stage.has(entry, id) || overlay.confirmed(collection, id) === null) return [];
   step.confirm(entry, id, null);
   return outbox.operationsOf(key).flatMap(({ operation }) => outbox.get(operation.transaction) ?? []);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { sqliteFile } from '../../bindings/node/index.ts';
+import { GatedUpstream, quiet } from '../upstream/gated-upstream.ts';
 import { Note } from '../upstream/world.ts';
 import { createRelayWorld } from './world.ts';
 
@@ -42,4 +43,73 @@ test('on a file it serves offline what it held, and forwards what is written mea
   expect(await world.authority.query(Note, 'stars >= 40')).toHaveLength(2);
   expect(ana.upstream.sessions).toBe(1);
   expect(world.errors).toEqual([]);
+});
+
+test('while it has not been told all that it missed it says so: what was settled meanwhile may be all that it has of it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tendril-relay-'));
+  folders.push(folder);
+  const world = await createRelayWorld({ storage: sqliteFile(join(folder, 'relay.db')) });
+  await world.authority.transact((tx) => tx.create(Note, { title: 'held' }));
+  const before = await world.follow('ben');
+  await before.node.live(Note).ready;
+  before.upstream.isReachable = false;
+  await world.cutOff();
+  await world.relay().transact((tx) => tx.create(Note, { title: 'its own' }));
+  await world.authority.transact((tx) => tx.create(Note, { title: 'elsewhere, before it' }));
+
+  world.up.isReachable = true;
+  world.up.holdWelcome = true;
+  await world.restart();
+  world.up.holdSaid = true;
+  world.up.holdWelcome = false;
+  await world.quiet();
+  const answers = world.up.takeWaiting('chunk');
+  expect(answers).toHaveLength(1);
+  world.up.holdSaid = false;
+  await world.quiet();
+  expect(world.relay().report().upstream?.outbox.transactions).toBe(0);
+
+  const ana = await world.follow('ana');
+  const live = ana.node.live(Note);
+  await live.ready;
+  expect(live.rows.map(({ title }) => title).sort()).toEqual(['held', 'its own']);
+  expect(live.status).toBe('offline');
+  expect(live.error).toMatchObject({ code: 'offline' });
+  for (const answer of answers) world.up.plant(answer);
+  await world.quiet();
+  expect(live.rows.map(({ title }) => title).sort()).toEqual(['elsewhere, before it', 'held', 'its own']);
+  expect(live.status).toBe('complete');
+  expect(ana.upstream.sessions).toBe(1);
+  expect(world.errors).toEqual([]);
+});
+
+test('nor is it at one with its upstream when that, a relay, is, before it has been told what that missed', async () => {
+  const world = await createRelayWorld();
+  const middle = await world.follow('middle');
+  const lower = new GatedUpstream(() => middle.node);
+  const edge = await world.follow('ana', { upstream: lower });
+  const still = () => quiet(world.up, middle.upstream, lower);
+  const live = edge.node.live(Note, 'stars = 1');
+  await still();
+  expect(live.status).toBe('complete');
+
+  await world.cutOff();
+  middle.node.live(Note, 'stars = 2');
+  await middle.node.reconnect();
+  await still();
+  expect(live.status).toBe('offline');
+  middle.upstream.holdSaid = true;
+  await world.reach();
+  const answers = middle.upstream.takeWaiting('chunk');
+  expect(answers).not.toHaveLength(0);
+  middle.upstream.holdSaid = false;
+  await still();
+  expect(middle.upstream.saidOf('linked').map(({ online }) => online)).toContain(true);
+  expect(live.status).toBe('offline');
+  for (const answer of answers) middle.upstream.plant(answer);
+  await still();
+  // Its rows were compared anew with those of another relay, and so are its own followers' with them.
+  await edge.node.reconnect();
+  await still();
+  expect(live.status).toBe('complete');
 });

