@@ -3,7 +3,9 @@
  *
  * Invariants
  *   - rows, and rows as they stood at the floor and later, are as before; identity, outcome by identity and chain stay;
- *   - the floor never passes what a follower needs that was seen within FOLLOWER_RETENTION_MS;
+ *   - the floor never passes what a follower needs that was seen within FOLLOWER_RETENTION_MS, be it one that went, or began
+ *     to catch up, while the compaction was under way: each turn asks again in the moment in which it raises the floor. Who is
+ *     connected and has not asked yet for what it had is not waited for: it is answered anew;
  *   - one turn takes at most MAX_COMPACTED_OPERATIONS operations, or one transaction, and is one member of a group: its
  *     floor and what it took away commit together, so that an interrupted compaction goes on where it ended.
  */
@@ -71,6 +73,8 @@ class CompactRun {
   readonly #claims = new Map<Key, readonly Claim[]>();
   readonly #turnOperations: number;
   #dropped = 0;
+  /** Who was furthest back in the last turn. */
+  #least: FollowerPlace | null = null;
 
   constructor(parts: CompactParts) {
     this.#parts = parts;
@@ -80,16 +84,16 @@ class CompactRun {
   async run(keepMs: number, keepOperations: number): Promise<Compacted> {
     const { log, compaction, clock, followers } = this.#parts.core;
     const wanted = await this.#wanted(keepMs, keepOperations);
-    const place = this.#furthestBack();
-    const isHeld = place !== null && place.position < wanted;
-    const target = isHeld ? place.position : wanted;
-    for (let done = compaction.done(); done < target; ) done = await this.#advance(done, target);
+    this.#least = this.#furthestBack();
+    const target = () => Math.min(wanted, this.#least?.position ?? wanted) as Position;
+    for (let done = compaction.done(); done < target(); ) done = await this.#advance(done, target());
+    const keptFor = this.#least !== null && this.#least.position < wanted ? this.#least.node : null;
     await this.#commit(() => {
       followers.forget(clock.now() - FOLLOWER_RETENTION_MS);
       return 0;
     });
     const outcomes = await this.#forgetOutcomes(clock.now() - OUTCOME_RETENTION_MS);
-    return { dropped: this.#dropped, floor: log.floor(), keptFor: isHeld ? place.node : null, outcomes };
+    return { dropped: this.#dropped, floor: log.floor(), keptFor, outcomes };
   }
 
   /** The last position that age and number let go. */
@@ -128,7 +132,7 @@ class CompactRun {
     return least;
   }
 
-  /** One stretch. */
+  /** One stretch; none if a follower needs it by now. Returns up to where it is done. */
   async #advance(done: Position, target: Position): Promise<Position> {
     const { log, compaction } = this.#parts.core;
     const stretch = compaction.stretch(done, target, this.#turnOperations)!;
@@ -145,13 +149,18 @@ class CompactRun {
       gone.push(...claims.filter((claim) => !stay.has(claim)));
       met.set(key, [...stay]);
     }
+    let isNeeded = false;
     await this.#commit(() => {
+      this.#least = this.#furthestBack();
+      isNeeded = this.#least !== null && this.#least.position < stretch.through;
+      if (isNeeded) return 0;
       for (const place of gone) compaction.drop(place);
       compaction.dropUndo(done, stretch.through);
       compaction.markDone(stretch.through);
       log.raiseFloor(stretch.through);
       return stretch.operations.length;
     });
+    if (isNeeded) return done;
     this.#dropped += gone.length;
     if (this.#claims.size + met.size > MAX_REMEMBERED_ENTITIES) this.#claims.clear();
     for (const [key, claims] of met) this.#claims.set(key, claims);

@@ -68,7 +68,7 @@ export interface UpstreamReport {
   readonly node: NodeId | null;
   /**
    * How the last session began: with only what changed since the one before (`resumed`), or with everything compared or
-   * told again (`anew`), because the upstream's log is another than before, or what came since is not kept. Null: none yet.
+   * told again (`anew`), because the upstream's log is another than before, or may be, or what came since is not kept. Null: none yet.
    */
   readonly began: 'first' | 'resumed' | 'anew' | null;
   /** Where in the upstream's log what is held here stands. */

@@ -56,6 +56,11 @@ export class CatchUp {
     return this.#isOver;
   }
 
+  /** Rows as they stood at the cursor are still kept. While something is under way they are; between, nobody keeps them. */
+  get hasPast(): boolean {
+    return this.cursor !== null && this.cursor >= this.#parts.log.floor();
+  }
+
   /** Something begins to be told on the strength of what the session had. */
   begin(): void {
     this.#jobs += 1;

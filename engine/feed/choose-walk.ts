@@ -56,6 +56,7 @@ export function chooseWalk(
       return walkBuckets({ rows, turnRows: chunkRows }, catchUp, collection, subscription, had.hashes);
     }
     case 'held': {
+      if (!catchUp.hasPast) return walkNothing();
       if (window === null) return walkChanges(rows, catchUp, collection, followed, had.through);
       const edge = edgeThen(core, catchUp, collection, followed, had);
       if (edge === undefined) return walkNothing();

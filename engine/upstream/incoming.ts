@@ -274,12 +274,17 @@ export class Frame {
   }
 
   #settle(step: OverlayStep, transaction: TransactionId, position: Position): readonly Prepared[] {
-    const { sender, settlements } = this.#parts;
+    const { sender, settlements, stages, standing, kept } = this.#parts;
     this.#tasks.push(() => {
       sender.arrived(transaction);
       settlements.applied(transaction);
     });
-    return settle(this.#parts, step, transaction, position);
+    const operations = settle(this.#parts, step, transaction, position);
+    if (operations.length > 0 && !stages.isWhole) {
+      standing.settledAhead();
+      kept.keepCursor();
+    }
+    return operations;
   }
 
   /** What was asked for at the session's begin has come: with the last of it, the session's rows replace those before. */

@@ -144,8 +144,8 @@ export class Replica {
       selections: () => following.withRows(),
       isHere: (key: RowKey) => heldIds.isHere(key),
       isKnown: (key: RowKey) => heldIds.isKnown(key),
-      // Where a row could not be read, the tables lack it: nobody would tell it again.
-      cursor: () => (this.quarantine.isEmpty ? this.standing.kept : null),
+      // The tables lack a row that could not be read, and another log may lack what they have ahead: nobody would tell.
+      cursor: () => (this.quarantine.isEmpty && !this.standing.isAhead ? this.standing.kept : null),
       written: () => Number(driver.get('SELECT total_changes()', [])![0]),
     };
     this.kept = new Kept(keptParts, this.#found);
@@ -179,7 +179,8 @@ export class Replica {
     const { core, reader } = assembled;
     const { outbox, overlay, following, heldIds, kept } = this;
     const { onError } = this.#parts;
-    this.standing.restore(restore({ core, reader, outbox, overlay, following, heldIds, kept, onError }, this.#found));
+    const cursor = restore({ core, reader, outbox, overlay, following, heldIds, kept, onError }, this.#found);
+    this.standing.restore(cursor, this.#found);
     this.connection.connect().catch(() => undefined);
     this.#sweepLater();
   }
@@ -230,7 +231,7 @@ export class Replica {
   }
 
   #began(welcome: Welcome): void {
-    const { time, maxId, epoch, position, resumes } = welcome;
+    const { time, maxId, epoch, position } = welcome;
     const { clock, base } = this.#parts;
     clock.adjust(time);
     if (maxId !== null) {
@@ -239,7 +240,7 @@ export class Replica {
     }
     const { send } = this.connection;
     send(this.collections.describe());
-    this.standing.begin(epoch, position, resumes);
+    const resumes = this.standing.begin(epoch, position, welcome.resumes);
     const replaces = !resumes || this.#stages.present?.replaces === true;
     const isOther = replaces && (this.standing.began === 'anew' || this.standing.kept !== null);
     const followed = this.following.begin(resumes, this.#isStageUsable);

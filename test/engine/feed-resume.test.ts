@@ -1,9 +1,18 @@
 /** What a follower that comes back is told, case by case. Rows are four to a chunk. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createCompactor } from '../../engine/compact.ts';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Had, Said } from '../../engine/upstream/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
-import { type Cursor, decodeRow, type EntityId, type EpochId, idFrom, type Position } from '../../storage/index.ts';
+import {
+  type Cursor,
+  decodeRow,
+  type EntityId,
+  type EpochId,
+  type FollowerPlace,
+  idFrom,
+  type Position,
+} from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
 import { Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { randomThing, Thing } from '../support/live-selections.ts';
@@ -297,6 +306,67 @@ describe('a window that was held', () => {
     ana.pull();
     for (const subscription of [1, 2]) expect(told(ana, subscription)[0]!.basis).toBe('nothing');
   });
+});
+
+describe('what is compacted', () => {
+  const compactor = (places: () => readonly FollowerPlace[], turnOperations = 1) =>
+    createCompactor({ core: node.core, queue: node.queue, places, turnOperations });
+
+  test('before a session asks is not missed: it is answered anew', async () => {
+    await createThings(6);
+    const cursor = here();
+    await write((tx) => tx.delete(Thing, IDS[0]!));
+    await write((tx) => tx.update(Thing, IDS[1]!, { rank: 9 }));
+    const ana = back(cursor);
+    expect(ana.session.welcome().resumes).toBe(true);
+    expect(await compactor(node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: 3, keptFor: null });
+    subscribe(ana, 1, "kind = 'red'", ALL);
+    subscribe(ana, 2, 'ORDER BY rank LIMIT 2', { kind: 'held', through: null, edge: IDS[1]! });
+    ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[1]!, IDS[2]!], had: true });
+    ana.pull();
+    for (const subscription of [1, 2]) {
+      const all = told(ana, subscription);
+      expect(all.map(({ basis }) => basis)).toEqual(['nothing', 'nothing']);
+      expect(all.flatMap(({ rows }) => rows)).toEqual([1, 2, 3, 4, 5]);
+    }
+    expect(ana.said('held')).toMatchObject([{ basis: 'held', rows: [{}] }]);
+    expect(kindsOf(ana.heard)).not.toContain('denied');
+  });
+
+  test('at the cursor itself is not needed, and the session goes on', async () => {
+    await createThings(2);
+    const cursor = here();
+    const ana = back(cursor);
+    expect(await compactor(node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: cursor.position });
+    await write((tx) => tx.delete(Thing, IDS[0]!));
+    subscribe(ana, 1, "kind = 'red'", ALL);
+    ana.pull();
+    expect(told(ana)).toMatchObject([{ left: [0], rows: [], basis: 'held' }]);
+  });
+
+  test.each([1, 100])(
+    'goes no further than a session needs that begins to catch up meanwhile: %i in a turn',
+    async (turn) => {
+      await createThings(6);
+      await write((tx) => tx.update(Thing, IDS[5]!, { rank: 9 }));
+      const cursor = here();
+      for (let at = 0; at < 6; at += 1) await write((tx) => tx.delete(Thing, IDS[at]!));
+      const ana = back(cursor);
+      let hasAsked = false;
+      const compact = compactor(() => {
+        const places = node.feed.places();
+        if (!hasAsked) subscribe(ana, 1, "kind = 'red'", ALL);
+        hasAsked = true;
+        return places;
+      }, turn);
+      expect(await compact({ keepMs: 0 })).toMatchObject({ floor: cursor.position, keptFor: ana.greeting.node });
+      ana.pull();
+      const all = told(ana);
+      expect(all.map(({ basis }) => basis)).toEqual(['held', 'held']);
+      expect(all.flatMap(({ left }) => left)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(await compact({ keepMs: 0 })).toMatchObject({ floor: 8, keptFor: null });
+    },
+  );
 });
 
 describe('ids that were held', () => {

@@ -95,6 +95,36 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     await client.expectSettled('anew');
   });
 
+  test('whose write was settled in a session that never became whole loses it where a backup of before was restored', async () => {
+    const world = await createWorld();
+    const { server, ids, client } = world;
+    const { upstream, node } = client;
+    await client.leave();
+    const backup = newFile();
+    await server.backup(backup);
+    for (const id of [ids[0]!, ids[110]!, ids[HELD[0]!]!]) {
+      await node.transact((tx) => tx.update(Note, id, { body: 'settled' }));
+    }
+    await node.transact((tx) => tx.create(Note, { title: 'settled', stars: 105 }));
+    upstream.isReachable = true;
+    upstream.holdSaid = true;
+    await node.reconnect();
+    await quiet(upstream);
+    expect(upstream.takeWaiting('chunk')).not.toEqual([]);
+    upstream.holdSaid = false;
+    await quiet(upstream);
+    expect(client.report.outbox.transactions).toBe(0);
+    expect(client.lives[0]!.rows.find(({ id }) => id === ids[110])).toMatchObject({ body: 'settled' });
+    await client.leave();
+    await close(server);
+    const restored = await openServer(backup);
+    // The client's cursor is one of this log, too.
+    await writeOften(restored, ids[120]!);
+    await meet(world, restored);
+    await client.expectSettled('anew');
+    expect(client.lives[0]!.rows.find(({ id }) => id === ids[110])).toMatchObject({ body: null });
+  });
+
   test('where another durable node took over has what that one had, and its writes wait for who settles them', async () => {
     const world = await createWorld();
     const { server, ids, client } = world;
