@@ -16,4 +16,4 @@ if [ "$("$node24" -p 'Number.parseInt(process.versions.node, 10) >= 24')" != tru
 fi
 
 if [ $# -eq 0 ]; then set -- test/storage test/durability test/api.test.ts test/net/links.test.ts test/net/serve.test.ts test/net/behaviours.test.ts; fi
-exec "$node24" node_modules/vitest/vitest.mjs run "$@"
+exec "$node24" node_modules/vitest/vitest.mjs run --exclude test/durability/server-kill.test.ts "$@"
