@@ -1,40 +1,18 @@
 /** What a node promises, it promises as an ephemeral one over every kind of link, by the same suites. */
-import { MessageChannel } from 'node:worker_threads';
 import { afterEach } from 'vitest';
-import { inProcess, messagePort, Node, type Upstream, webSocket } from '../../index.ts';
-import { messagePortConnector, serveLink } from '../../net/index.ts';
-import { serve } from '../../net/server.ts';
+import { Node } from '../../index.ts';
 import { COLLECTIONS } from '../behaviours/fixture.ts';
 import { describeLive } from '../behaviours/live.ts';
 import { describeReads } from '../behaviours/reads.ts';
 import { describeTransactions } from '../behaviours/transactions.ts';
+import { inOneProcess, overMessagePort, overWebSocket, type Reach } from '../support/reach.ts';
 
 const collections = [...COLLECTIONS];
 
-/** How a follower reaches an authority, and what must be closed in the end. */
-type Reach = (authority: Node) => Promise<{ readonly upstream: Upstream; readonly close: () => Promise<void> }>;
-
 const REACHES: Readonly<Record<string, Reach>> = {
-  'in process': async (authority) => ({
-    upstream: inProcess(authority, { access: 'open' }),
-    close: async () => undefined,
-  }),
-  'over WebSocket': async (authority) => {
-    const server = await serve(authority, { port: 0, access: 'open' });
-    return { upstream: webSocket(server.url), close: () => server.close() };
-  },
-  'over a message port': async (authority) => {
-    const { port1, port2 } = new MessageChannel();
-    const served = serveLink(authority, messagePortConnector(port1), { access: 'open' });
-    return {
-      upstream: messagePort(port2),
-      close: async () => {
-        await served.close();
-        port1.close();
-        port2.close();
-      },
-    };
-  },
+  'in process': inOneProcess,
+  'over WebSocket': overWebSocket,
+  'over a message port': overMessagePort,
 };
 
 const opened: { readonly authority: Node; readonly close: () => Promise<void> }[] = [];

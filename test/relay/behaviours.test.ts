@@ -1,47 +1,14 @@
 /** What a node promises, it promises also behind a relay, and behind two, over every kind of link, by the same suites. */
-import { MessageChannel } from 'node:worker_threads';
 import { afterEach } from 'vitest';
-import { inProcess, messagePort, Node, type Upstream, webSocket } from '../../index.ts';
-import { messagePortConnector, serveLink } from '../../net/index.ts';
-import { serve } from '../../net/server.ts';
+import { Node } from '../../index.ts';
 import { COLLECTIONS } from '../behaviours/fixture.ts';
 import { describeLive } from '../behaviours/live.ts';
 import { describeReads } from '../behaviours/reads.ts';
 import { describeTransactions } from '../behaviours/transactions.ts';
 import { directUpstream } from '../support/direct-upstream.ts';
+import { inOneProcess, overMessagePort, overWebSocket, type Reach } from '../support/reach.ts';
 
 const collections = [...COLLECTIONS];
-
-interface Reached {
-  readonly upstream: Upstream;
-  readonly close: () => Promise<void>;
-}
-
-/** How one node is followed by the next. */
-type Reach = (node: Node) => Promise<Reached>;
-
-const inOneProcess: Reach = async (node) => ({
-  upstream: inProcess(node, { access: 'open' }),
-  close: async () => undefined,
-});
-
-const overMessagePort: Reach = async (node) => {
-  const { port1, port2 } = new MessageChannel();
-  const served = serveLink(node, messagePortConnector(port1), { access: 'open' });
-  return {
-    upstream: messagePort(port2),
-    close: async () => {
-      await served.close();
-      port1.close();
-      port2.close();
-    },
-  };
-};
-
-const overWebSocket: Reach = async (node) => {
-  const server = await serve(node, { port: 0, access: 'open' });
-  return { upstream: webSocket(server.url), close: () => server.close() };
-};
 
 const direct: Reach = async (node) => ({ upstream: directUpstream(() => node), close: async () => undefined });
 

@@ -8,10 +8,9 @@ import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
 import type { LiveQuery } from '../../engine/live/live-query.ts';
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
 import { type EphemeralParts, openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
 import { idFrom, Node, TendrilError } from '../../index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
-import { type Asked, randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
+import { type Asked, randomStep, SELECTIONS, Thing } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 const seed = seedFor('edges are fresh');
@@ -125,7 +124,7 @@ async function write(node: Node | EphemeralParts, random: Random): Promise<numbe
   const transactor = node instanceof Node ? node : node.transactor;
   try {
     await transactor.transact((tx) => {
-      for (let edits = 1 + random.integer(3); edits > 0; edits -= 1) randomStep(tx, random);
+      for (let edits = 1 + random.integer(3); edits > 0; edits -= 1) randomStep(tx, random, IDS);
     });
     return 1;
   } catch (error) {
@@ -180,21 +179,4 @@ function describe({ parts: { replica }, watched, upstream }: Edge): string {
 
 function spell(values: readonly unknown[]): string {
   return JSON.stringify(values);
-}
-
-function randomStep(tx: Transaction, random: Random): void {
-  const id = random.pick(IDS);
-  const thing = randomThing(random);
-  const chosen = random.next();
-  if (chosen < 0.25) tx.create(Thing, thing, { id });
-  else if (chosen < 0.4) tx.delete(Thing, id);
-  else if (chosen < 0.5) tx.restore(Thing, id);
-  else {
-    const { kind, rank, weight, name, done, due } = thing;
-    tx.update(
-      Thing,
-      id,
-      random.pick([thing, { kind }, { rank }, { weight, name }, { done }, { due }, { rank, weight }]),
-    );
-  }
 }

@@ -1,5 +1,6 @@
 /** Fifty selections for the live suites, each with what its index is expected to find it by. */
 
+import type { Transaction } from '../../engine/write/transaction.ts';
 import type { SqlInput } from '../../query/index.ts';
 import { boolean, collection, integer, type RowOf, real, text, timestamp } from '../../storage/index.ts';
 import type { Random } from './random.ts';
@@ -109,4 +110,22 @@ export const SELECTIONS: readonly Asked[] = [
 
 function asked(text: string, parameters: readonly SqlInput[], finds: (row: Thing) => boolean): Asked {
   return { text, parameters, finds };
+}
+
+/** Creates, deletes, restores or changes one of `ids`, at random. */
+export function randomStep(tx: Transaction, random: Random, ids: readonly string[]): void {
+  const id = random.pick(ids);
+  const thing = randomThing(random);
+  const chosen = random.next();
+  if (chosen < 0.25) tx.create(Thing, thing, { id });
+  else if (chosen < 0.4) tx.delete(Thing, id);
+  else if (chosen < 0.5) tx.restore(Thing, id);
+  else {
+    const { kind, rank, weight, name, done, due } = thing;
+    tx.update(
+      Thing,
+      id,
+      random.pick([thing, { kind }, { rank }, { weight, name }, { done }, { due }, { rank, weight }]),
+    );
+  }
 }
