@@ -1,31 +1,17 @@
 /** A retry: what was refused is written again, as it was or changed, and leaves the shelf; or neither. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { bigint, blob, boolean, collection, idFrom, integer, json, real, ref, text, timestamp } from '../../index.ts';
+import { createShelfWorld, refuseEach, X, Y, Z } from './shelf-world.ts';
 import { createWorld, type Follower, Note, outbox, refusing, uploaded, type World } from './world.ts';
-
-const [X, Y, Z] = [idFrom('note', 'x'), idFrom('note', 'y'), idFrom('note', 'z')];
 
 let world: World;
 let ana: Follower;
 
 beforeEach(async () => {
-  world = await createWorld();
-  await world.authority.transact((tx) => {
-    tx.create(Note, { title: 'x', stars: 1 }, { id: X });
-    tx.create(Note, { title: 'y', stars: 2 }, { id: Y });
-  });
-  ana = await world.follow();
-  await ana.node.live(Note).ready;
+  ({ world, ana } = await createShelfWorld());
 });
 
-/** Refuses whatever is uploaded until nothing moves. Returns the ids of what lies on the shelf. */
-async function refuseAll(...writes: readonly (() => Promise<unknown>)[]): Promise<readonly string[]> {
-  ana.upstream.judge = refusing(() => true);
-  for (const write of writes) await write();
-  await world.quiet();
-  ana.upstream.judge = () => null;
-  return (await ana.node.refused.query('ORDER BY id')).map(({ id }) => id);
-}
+const refuseAll = (...writes: readonly (() => Promise<unknown>)[]) => refuseEach({ world, ana }, writes);
 const update = (id: string, values: { title?: string; stars?: number }) => () =>
   ana.node.transact((tx) => tx.update(Note, id, values));
 

@@ -1,34 +1,20 @@
 /** The shelf: what was refused lies there, can be looked at like any rows, and leaves it retried or discarded. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { collection, idFrom, Node, TendrilError, text } from '../../index.ts';
+import { collection, Node, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import { fileDrivers, makeFolder } from '../support/every-driver.ts';
-import { codeOf, createWorld, type Follower, Note, outbox, refusal, refusing, uploaded, type World } from './world.ts';
-
-const [X, Y, Z] = [idFrom('note', 'x'), idFrom('note', 'y'), idFrom('note', 'z')];
+import { createShelfWorld, refuseEach, X, Y, Z } from './shelf-world.ts';
+import { codeOf, type Follower, Note, outbox, refusal, refusing, uploaded, type World } from './world.ts';
 
 let world: World;
 let ana: Follower;
 
 beforeEach(async () => {
-  world = await createWorld();
-  await world.authority.transact((tx) => {
-    tx.create(Note, { title: 'x', stars: 1 }, { id: X });
-    tx.create(Note, { title: 'y', stars: 2 }, { id: Y });
-  });
-  ana = await world.follow();
-  await ana.node.live(Note).ready;
+  ({ world, ana } = await createShelfWorld());
 });
 
-/** Refuses whatever is uploaded until nothing moves. Returns the ids of what lies on the shelf. */
-async function refuseAll(...writes: readonly (() => Promise<unknown>)[]): Promise<readonly string[]> {
-  ana.upstream.judge = refusing(() => true);
-  for (const write of writes) await write();
-  await world.quiet();
-  ana.upstream.judge = () => null;
-  return (await ana.node.refused.query('ORDER BY id')).map(({ id }) => id);
-}
+const refuseAll = (...writes: readonly (() => Promise<unknown>)[]) => refuseEach({ world, ana }, writes);
 const update = (id: string, values: { title?: string; stars?: number }) => () =>
   ana.node.transact((tx) => tx.update(Note, id, values));
 
