@@ -32,7 +32,8 @@ export class Edits {
     while (!this.#isResting) {
       await node.transact((tx) => {
         const board = BOARDS[this.#count % BOARDS.length]!;
-        const flights = tx.query(Flight, selectionOf(board), board.parameters);
+        // Cut off, its own edits may have moved more out of a board than it holds to fill it with.
+        const flights = tx.query(Flight, selectionOf(board), board.parameters, { from: 'local' });
         const flight = flights[this.#count % flights.length];
         if (flight === undefined) return;
         const delay = (flight.delay ?? 0) + CORRECTIONS[this.#count % CORRECTIONS.length]!;
