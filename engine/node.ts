@@ -221,10 +221,10 @@ export class Node {
   }
 
   /**
-   * Makes a new session with the upstream, in place of the present one. What is held stays visible, and is replaced by
-   * what the upstream has when all of that is here. Resolves when the session has begun.
+   * Makes a new session with the upstream, in place of the present one. What is held stays visible, and is brought up
+   * to date in one step when all of that is here. Resolves when the session has begun.
    *
-   * @throws {TendrilError} `offline`, or why the upstream refused; `invalid-option` on a durable node.
+   * @throws {TendrilError} `offline`, or why the upstream refused; `invalid-option` on a durable node without upstream.
    */
   async reconnect(): Promise<void> {
     if (this.#closing !== null) throw closed();

@@ -11,7 +11,7 @@ import type { FeedReport } from './feed/feed.ts';
 import type { QuarantinedTransaction } from './logs/absent.ts';
 import type { DurableParts } from './open-durable.ts';
 import type { EphemeralParts } from './upstream/open-ephemeral.ts';
-import type { Quarantined } from './upstream/quarantine.ts';
+import type { QuarantinedRow } from './upstream/quarantine.ts';
 
 export interface Report {
   readonly role: 'durable' | 'ephemeral';
@@ -42,8 +42,6 @@ export interface Report {
   readonly followers: FollowersReport | null;
   /** Null on a durable node without one. */
   readonly upstream: UpstreamReport | null;
-  /** What the upstream of a durable node has told and this one could not take, yet. */
-  readonly quarantine: readonly QuarantinedTransaction[];
 }
 
 export interface FollowersReport {
@@ -56,6 +54,14 @@ export interface FollowersReport {
   readonly waitingUploads: number;
   /** Rows that could not be read for them since this node was opened; each was told to be so. */
   readonly unreadable: number;
+}
+
+/** What came from the upstream, or should have, and is left out until it can be taken. */
+export interface QuarantineReport {
+  /** That could not be read, at an ephemeral node. */
+  readonly rows: readonly QuarantinedRow[];
+  /** Of the log that a durable node follows. */
+  readonly transactions: readonly QuarantinedTransaction[];
 }
 
 export interface UpstreamReport {
@@ -73,8 +79,7 @@ export interface UpstreamReport {
   readonly began: 'first' | 'resumed' | 'anew' | null;
   /** Where in the upstream's log what is held here stands. */
   readonly cursor: Cursor | null;
-  /** Rows that could not be read, and are left out until they can be. */
-  readonly quarantined: readonly Quarantined[];
+  readonly quarantined: QuarantineReport;
   /** Transactions made here that wait for their outcome; of these, `held` are not offered before `flush`. */
   readonly outbox: { readonly transactions: number; readonly bytes: number; readonly held: number };
   /** Selections followed, and ids. */
@@ -100,7 +105,6 @@ export function makeReport(parts: DurableParts | EphemeralParts): Report {
     refused: role === 'durable' ? { transactions: 0, bytes: 0 } : parts.replica.shelf.report(),
     followers: followersReport(role === 'durable' ? parts.feed.report() : parts.followers.report()),
     upstream: role === 'durable' ? logReport(parts) : upstreamReport(parts),
-    quarantine: role === 'durable' ? (parts.follower?.report().quarantine ?? []) : [],
   };
 }
 
@@ -113,9 +117,10 @@ function followersReport(report: FeedReport | null): FollowersReport | null {
 /** A durable node follows no selections: it is told everything. */
 function logReport({ follower }: DurableParts): UpstreamReport | null {
   if (follower === null) return null;
-  const { name, state, error, node, began, cursor, untold, untoldBytes } = follower.report();
+  const { name, state, error, node, began, cursor, untold, untoldBytes, quarantine } = follower.report();
   const outbox = { transactions: untold, bytes: untoldBytes, held: 0 };
-  return { name, state, error, node, began, cursor, quarantined: [], outbox, following: { selections: 0, ids: 0 } };
+  const quarantined = { rows: [], transactions: quarantine };
+  return { name, state, error, node, began, cursor, quarantined, outbox, following: { selections: 0, ids: 0 } };
 }
 
 function upstreamReport({ upstream, replica }: EphemeralParts): UpstreamReport {
@@ -128,7 +133,7 @@ function upstreamReport({ upstream, replica }: EphemeralParts): UpstreamReport {
     node: connection.peer,
     began: standing.began,
     cursor: standing.kept,
-    quarantined: quarantine.all(),
+    quarantined: { rows: quarantine.all(), transactions: [] },
     outbox: { transactions: outbox.size, bytes: outbox.bytes, held: outbox.held },
     following: { selections: following.size, ids: heldIds.size },
   };

@@ -62,7 +62,7 @@ export interface Compaction {
     after: Place,
     through: Position,
     limit: number,
-  ) => { readonly claims: readonly Claim[]; readonly scanned: number; readonly last: Place | null };
+  ) => { readonly claims: readonly Claim[]; readonly last: Place | null };
   /** Leaves a skeleton. Inside the caller's transaction. */
   readonly drop: (place: Place) => void;
   /** Takes away the undo of the operations of a stretch. Inside the caller's transaction. */
@@ -140,7 +140,7 @@ export function createCompaction(driver: SqliteDriver, numbers: CollectionNumber
         if (isSkeleton(bytes)) continue;
         claims.push(claimOf(last, decodeLogged(bytes)));
       }
-      return { claims, scanned: rows.length, last: rows.length < limit ? null : last };
+      return { claims, last: rows.length < limit ? null : last };
     },
     drop: ({ position, ordinal }) => {
       const at = [position, ordinal];

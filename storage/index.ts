@@ -1,7 +1,7 @@
 /** Storage: what is kept. */
 
 export { type Affinity, createAffinity } from './affinity.ts';
-export { BUCKETS, BUCKETS_BYTES, type Buckets, bucketOf, createBuckets, differingBuckets } from './buckets.ts';
+export { BUCKETS, BUCKETS_BYTES, bucketOf, createBuckets, differingBuckets } from './buckets.ts';
 export {
   type Collection,
   collection,
@@ -12,18 +12,17 @@ export {
   type RowOf,
   type UpdateOf,
 } from './collection.ts';
-export { type Claim, type Compaction, FIRST_PLACE, type Place, type Stretch, standing } from './compact.ts';
+export { type Claim, FIRST_PLACE, type Place, standing } from './compact.ts';
 export { encodeOrDamage, orDamage } from './damage.ts';
 export { type Descriptor, describeCollection } from './descriptor.ts';
 export type {
-  DriverName,
   SqliteDriver,
   Storage,
   StorageKind,
 } from './driver.ts';
 export { type MemoryOptions, memory } from './drivers/sql-js.ts';
-export { type FollowedLog, readFollowedLog, writeFollowedLog } from './followed-log.ts';
-export { type FollowerPlace, type Followers, MAX_FOLLOWERS } from './followers.ts';
+export { readFollowedLog, writeFollowedLog } from './followed-log.ts';
+export { type FollowerPlace, MAX_FOLLOWERS } from './followers.ts';
 export { idFrom } from './id-from.ts';
 export {
   type AnyId,
@@ -35,8 +34,6 @@ export {
   type OperationId,
   type Position,
   parseEntityId,
-  parseOperationId,
-  parseTransactionId,
   readId,
   type SystemId,
   type TransactionId,
@@ -59,8 +56,8 @@ export {
   type Operation,
   SALT_BYTES,
 } from './operation.ts';
-export { decodeLogged, decodeOperation, digestOf, encodeOperation } from './operation-bytes.ts';
-export { fingerprintOf, type KnownOutcome, type Outcomes } from './outcome.ts';
+export { decodeOperation, digestOf, encodeOperation } from './operation-bytes.ts';
+export { fingerprintOf } from './outcome.ts';
 export {
   bigint,
   blob,
@@ -91,7 +88,7 @@ export {
   type ReplicaStore,
 } from './replica-store.ts';
 export { createRowDecoder } from './row-decoder.ts';
-export { createRowScan, MAX_COUNTED_ROWS, MAX_SORTED_ROWS, type RowScan, type Scanned } from './row-scan.ts';
+export { createRowScan, MAX_COUNTED_ROWS, MAX_SORTED_ROWS, type RowScan } from './row-scan.ts';
 export { decodeItems, decodeRow, encodeItems, encodeRow, idOfRow } from './row-stream.ts';
 export type { Register, Rows, StoredRow, Undo } from './rows.ts';
 export {
@@ -100,7 +97,6 @@ export {
   decodeSkeleton,
   encodeSkeleton,
   isSkeleton,
-  type KeptOperation,
   type Skeleton,
   transactionOf,
 } from './skeleton.ts';

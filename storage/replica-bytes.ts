@@ -11,10 +11,8 @@ import {
   type EntityId,
   type EpochId,
   ID_BYTES,
-  type NodeId,
   type Position,
   readId,
-  type SystemId,
 } from './ids.ts';
 import type { Cursor } from './log.ts';
 import { DIGEST_BYTES, decodeLogged, digestOf } from './operation-bytes.ts';
@@ -111,18 +109,4 @@ export function decodeCursor(bytes: Uint8Array): Cursor {
   const position = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(ID_BYTES));
   if (!Number.isSafeInteger(position)) throw damaged('the cursor');
   return { epoch: readId<EpochId>(bytes, 0), position: position as Position };
-}
-
-/** The system, and in it the authority. */
-export function encodeUpstream(system: SystemId, authority: NodeId): Uint8Array {
-  const bytes = new Uint8Array(2 * ID_BYTES);
-  bytes.set(bytesOfId(system));
-  bytes.set(bytesOfId(authority), ID_BYTES);
-  return bytes;
-}
-
-/** @throws {TendrilError} `storage-damaged`. */
-export function decodeUpstream(bytes: Uint8Array): { readonly system: SystemId; readonly authority: NodeId } {
-  if (bytes.length !== 2 * ID_BYTES) throw damaged('whom the node follows');
-  return { system: readId<SystemId>(bytes, 0), authority: readId<NodeId>(bytes, ID_BYTES) };
 }

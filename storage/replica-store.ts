@@ -7,7 +7,7 @@
  *   - an entry that cannot be read is told of as damage, and the others are read.
  */
 import type { SqlParameters } from '../query/index.ts';
-import type { EntityId, NodeId, OperationId, SystemId, TransactionId } from './ids.ts';
+import type { EntityId, OperationId, SystemId, TransactionId } from './ids.ts';
 import type { Cursor } from './log.ts';
 import type { Operation } from './operation.ts';
 import type { StoredRow } from './rows.ts';
@@ -71,7 +71,6 @@ export interface KeptReplica {
   /** Null: what is held stands nowhere. */
   readonly cursor: Cursor | null;
   readonly system: SystemId | null;
-  readonly authority: NodeId | null;
   /** Also of those that cannot be read. */
   readonly greatestPlace: number;
   readonly greatestId: OperationId | null;
@@ -94,7 +93,7 @@ export interface ReplicaStore {
   readonly putIds: (collection: string, ids: readonly EntityId[]) => void;
   readonly removeIds: (collection: string, ids: readonly EntityId[]) => void;
   readonly setCursor: (cursor: Cursor | null) => void;
-  readonly adopt: (system: SystemId, authority: NodeId) => void;
+  readonly adopt: (system: SystemId) => void;
   /** Cost: all that is kept. */
   readonly read: () => KeptReplica;
 }
@@ -120,7 +119,6 @@ export const NOTHING_KEPT: ReplicaStore = {
     ids: [],
     cursor: null,
     system: null,
-    authority: null,
     greatestPlace: 0,
     greatestId: null,
     damages: [],

@@ -2,17 +2,15 @@
 import type { Cell, SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { SqliteDriver } from './driver.ts';
-import { bytesOfId, type EntityId, ID_BYTES, type OperationId, readId, type TransactionId } from './ids.ts';
+import { bytesOfId, type EntityId, ID_BYTES, type OperationId, readId, type SystemId, type TransactionId } from './ids.ts';
 import { readMeta, writeMeta } from './meta.ts';
 import {
   decodeBase,
   decodeCursor,
   decodeOperations,
-  decodeUpstream,
   encodeBase,
   encodeCursor,
   encodeOperations,
-  encodeUpstream,
 } from './replica-bytes.ts';
 import type { Damage, KeptBase, KeptReplica, KeptSelection, KeptTransaction, ReplicaStore } from './replica-store.ts';
 import { bytesIn, damaged } from './row-bytes.ts';
@@ -93,9 +91,7 @@ export function createSqliteReplicaStore(driver: SqliteDriver, parts: ReplicaSto
       if (cursor === null) driver.run(REMOVE_META, [CURSOR_KEY]);
       else writeMeta(driver, CURSOR_KEY, encodeCursor(cursor));
     },
-    adopt: (system, authority) => {
-      writeMeta(driver, UPSTREAM_KEY, encodeUpstream(system, authority));
-    },
+    adopt: (system) => writeMeta(driver, UPSTREAM_KEY, bytesOfId(system)),
     read: () => new Reading(driver, parts).all(),
   };
 }
@@ -121,12 +117,12 @@ class Reading {
       return [this.#nameOf(number!), idIn<EntityId>(entity, 'a held id')] as const;
     });
     const upstream = this.#meta(UPSTREAM_KEY);
-    const { system, authority } = upstream === null ? { system: null, authority: null } : decodeUpstream(upstream);
+    const system = upstream === null ? null : idIn<SystemId>(upstream, 'the system');
     const cursor = this.#cursor();
     const greatestPlace = Number(this.#driver.get('SELECT max(place) FROM tendril_outbox')?.[0] ?? 0);
     const greatestId = greatestOf(transactions);
     const damages = this.#damages;
-    return { transactions, bases, selections, ids, cursor, system, authority, greatestPlace, greatestId, damages };
+    return { transactions, bases, selections, ids, cursor, system, greatestPlace, greatestId, damages };
   }
 
   #transactions(): readonly KeptTransaction[] {
@@ -210,7 +206,7 @@ function putIdsSql(count: number): string {
   return `INSERT OR IGNORE INTO tendril_held (collection, entity) VALUES ${Array(count).fill('(?, ?)').join(', ')}`;
 }
 
-function idIn<Id extends EntityId | TransactionId>(cell: unknown, what: string): Id {
+function idIn<Id extends EntityId | SystemId | TransactionId>(cell: unknown, what: string): Id {
   const bytes = bytesIn(cell, what);
   if (bytes.length !== ID_BYTES) throw damaged(what);
   return readId<Id>(bytes, 0);

@@ -50,10 +50,6 @@ export class Channel {
     this.#arrivals = arrivals;
   }
 
-  get way(): Way {
-    return this.#way;
-  }
-
   get queued(): number {
     return this.#queued;
   }

@@ -9,7 +9,7 @@ import type { UploadLoad } from '../feed/upload-load.ts';
 import type { Reader } from '../reader.ts';
 import type { Following } from '../upstream/following.ts';
 import type { HeldIds } from '../upstream/held-ids.ts';
-import type { Quarantined } from '../upstream/quarantine.ts';
+import type { QuarantinedRow } from '../upstream/quarantine.ts';
 import type { FeedSession, Peer } from '../upstream/stream.ts';
 import type { Pins } from './pins.ts';
 import type { RelaySession } from './relay-session.ts';
@@ -47,7 +47,7 @@ export interface RelayDesk {
   /** Why rows of a collection cannot be exchanged with the upstream, or null. */
   readonly refusalOf: (collection: string) => TendrilError | null;
   /** Rows that this node's upstream, or this node, cannot read. */
-  readonly unreadable: () => readonly Quarantined[];
+  readonly unreadable: () => readonly QuarantinedRow[];
   readonly openFeed: (peer: Peer) => FeedSession;
   /** A session with the upstream exists, or the first is being made. */
   readonly isOnline: () => boolean;

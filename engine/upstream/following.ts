@@ -28,7 +28,7 @@ export interface FollowingParts {
   readonly overlay: Overlay;
   readonly driver: SqliteDriver;
   readonly scheduler: Scheduler;
-  /** Null while there is no session. */
+  /** Says nothing while there is no session: the next one begins with all that is followed. */
   readonly send: (request: Request) => void;
   readonly connection: () => ConnectionState;
   /** Why rows of a collection cannot be exchanged, or null. */

@@ -1,4 +1,7 @@
-/** Incoming parts: what takes part when something is taken from the authority. */
+/**
+ * Incoming parts: what takes part when something is taken from the authority. Whoever takes one kind of message asks for
+ * those of them that it needs.
+ */
 import type { TendrilError } from '../../errors.ts';
 import type { Core } from '../core.ts';
 import type { Collections } from './collections.ts';

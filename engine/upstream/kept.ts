@@ -10,7 +10,7 @@
  *   - memory may be ahead: what was given up while there was no session goes from the file with the next frame.
  * Pending transactions and their bases are not here: whoever changes them writes them (outbox.ts, overlay.ts).
  */
-import type { Cursor, EntityId, NodeId, ReplicaStore, SystemId } from '../../storage/index.ts';
+import type { Cursor, EntityId, ReplicaStore, SystemId } from '../../storage/index.ts';
 import type { Journal } from '../write/journal.ts';
 import type { Followed } from './followed.ts';
 import { MAX_CURSOR_LAG } from './limits.ts';
@@ -35,12 +35,6 @@ interface KeptAs {
   readonly edge: EntityId | null;
 }
 
-/** Whom the node followed when an earlier process ended. */
-export interface Found {
-  readonly system: SystemId | null;
-  readonly authority: NodeId | null;
-}
-
 export class Kept {
   readonly #parts: KeptParts;
   readonly #selections = new Map<Followed, KeptAs>();
@@ -51,39 +45,31 @@ export class Kept {
   /** As the frame begins. */
   #writtenBefore = 0;
   #system: SystemId | null;
-  #authority: NodeId | null;
 
-  constructor(parts: KeptParts, { system, authority }: Found) {
+  /** - `system`: the one that the node belonged to when an earlier process ended. */
+  constructor(parts: KeptParts, system: SystemId | null) {
     this.#parts = parts;
     this.#system = system;
-    this.#authority = authority;
   }
 
-  /** The one that this node belongs to; null before it has met one. */
+  /** The one that the node belongs to, as the file says; null before it has met one. */
   get system(): SystemId | null {
     return this.#system;
   }
 
-  /** The authority that it heard last. */
-  get authority(): NodeId | null {
-    return this.#authority;
-  }
-
-  /** Whether the file has this of whom the node follows, or nothing is kept. */
-  hasAdopted(system: SystemId, authority: NodeId): boolean {
-    return !this.#parts.store.isKept || (this.#system === system && this.#authority === authority);
+  /** Whether the file says that the node belongs to this system, or nothing is kept. */
+  hasAdopted(system: SystemId): boolean {
+    return !this.#parts.store.isKept || this.#system === system;
   }
 
   /** Inside a group. */
-  adopt(system: SystemId, authority: NodeId): void {
-    const before = { system: this.#system, authority: this.#authority };
+  adopt(system: SystemId): void {
+    const before = this.#system;
     this.#parts.journal.record(() => {
-      this.#system = before.system;
-      this.#authority = before.authority;
+      this.#system = before;
     });
     this.#system = system;
-    this.#authority = authority;
-    this.#parts.store.adopt(system, authority);
+    this.#parts.store.adopt(system);
   }
 
   /** The file has it under this number. */

@@ -25,17 +25,17 @@ export interface OfferingParts {
 }
 
 /** - `welcome`: of the present session. */
-export function offer(parts: OfferingParts, { system, node, author }: Welcome): void {
+export function offer(parts: OfferingParts, { system, author }: Welcome): void {
   const { queue, connection, failed } = parts;
   const { kept } = parts.incoming;
-  if (kept.hasAdopted(system, node)) {
+  if (kept.hasAdopted(system)) {
     offerUnder(parts, author);
     return;
   }
   const { session } = connection;
   queue.add({
     run: () => {
-      kept.adopt(system, node);
+      kept.adopt(system);
       return { kind: 'done', commits: [], operations: 0, bytes: 0 };
     },
     committed: () => {

@@ -14,7 +14,7 @@ import { Journal } from '../write/journal.ts';
 import { MAX_QUARANTINED } from './limits.ts';
 import { partsOf, type RowKey, rowKey } from './outbox.ts';
 
-export interface Quarantined {
+export interface QuarantinedRow {
   readonly collection: string;
   readonly id: EntityId;
   /** Whom it was to come from. */
@@ -25,7 +25,7 @@ export interface Quarantined {
 export class Quarantine {
   readonly #peer: () => NodeId | null;
   readonly #journal: Journal;
-  readonly #noted = new Map<RowKey, Quarantined>();
+  readonly #noted = new Map<RowKey, QuarantinedRow>();
   #hasForgotten = false;
 
   constructor(peer: () => NodeId | null, journal = new Journal()) {
@@ -47,7 +47,7 @@ export class Quarantine {
     return this.#noted.size;
   }
 
-  all(): readonly Quarantined[] {
+  all(): readonly QuarantinedRow[] {
     return [...this.#noted.values()];
   }
 

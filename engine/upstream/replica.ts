@@ -2,7 +2,7 @@
  * Replica: the part of an ephemeral node that replicates: its outbox, what it follows, and its session with the upstream.
  *
  * Invariants
- *   - a session begins with all that the node uses and all that it has pending; its rows replace those before in one step;
+ *   - a session begins with all that the node uses and all that it has pending; its rows amend those before, or replace them, in one step;
  *   - what comes in waits its turn in the commit queue like any transaction made here;
  *   - a frame that cannot be taken ends the session, and leaves no trace.
  */
@@ -148,7 +148,7 @@ export class Replica {
       cursor: () => (this.quarantine.isEmpty && !this.standing.isAhead ? this.standing.kept : null),
       written: () => Number(driver.get('SELECT total_changes()', [])![0]),
     };
-    this.kept = new Kept(keptParts, this.#found);
+    this.kept = new Kept(keptParts, this.#found.system);
     const [connection, confirming, stages] = [this.connection, this.#confirming, this.#stages];
     this.verifying = new Verifying({ base, overlay, connection, confirming, following, heldIds, stages });
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });

@@ -25,7 +25,7 @@ export interface TakenStep {
   readonly isWhole: boolean;
 }
 
-/** What is not settled, and not refused for good either, or is. */
+/** Why a transaction was not settled: it is refused for good, or is to be made anew. */
 export type Concluded = Extract<Said, { readonly kind: 'refused' | 'rebase' }>;
 
 export interface Served {

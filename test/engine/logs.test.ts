@@ -95,7 +95,10 @@ describe('a durable node with an upstream', () => {
     for (const title of ['a', 'b', 'c']) await create(world.authority, title);
     await expectEqual(world);
     expect(world.copy.role).toBe('durable');
-    expect(world.copy.report()).toMatchObject({ position: 3, quarantine: [], upstream: { cursor: { position: 3 } } });
+    expect(world.copy.report()).toMatchObject({
+      position: 3,
+      upstream: { quarantined: { transactions: [] }, cursor: { position: 3 } },
+    });
     expect(world.copy.report().system).toBe(world.authority.report().system);
   });
 
@@ -231,8 +234,8 @@ describe('a durable node with an upstream', () => {
     const tag = await authority.transact((tx) => tx.create(Tag, { name: 'red' }));
     await authority.transact((tx) => [tx.create(Note, { title: 'with' }), tx.update(Tag, tag, { name: 'blue' })]);
     await create(authority, 'after');
-    await until(() => positionOf(copy) === 2 && copy.report().quarantine.length === 2);
-    expect(copy.report().quarantine).toMatchObject([
+    await until(() => positionOf(copy) === 2 && copy.report().upstream!.quarantined.transactions.length === 2);
+    expect(copy.report().upstream!.quarantined.transactions).toMatchObject([
       { position: 2, peer: authority.report().node, reason: { code: 'unknown-collection' } },
       { position: 3, reason: { code: 'unknown-collection' } },
     ]);
@@ -240,7 +243,7 @@ describe('a durable node with an upstream', () => {
     await close(copy);
     const whole = await open({ collections: [Note, Tag], role: 'durable', storage: sqliteFile(path), upstream: link });
     await expectEqual({ authority, copy: whole, link });
-    expect(whole.report()).toMatchObject({ quarantine: [], upstream: { cursor: { position: 4 } } });
+    expect(whole.report()).toMatchObject({ upstream: { quarantined: { transactions: [] }, cursor: { position: 4 } } });
     expect(await whole.get(Tag, tag)).toMatchObject({ name: 'blue' });
   });
 
@@ -260,14 +263,14 @@ describe('a durable node with an upstream', () => {
     await turn(10);
     expect(sessions).toHaveLength(1);
     await authority.transact((tx) => tx.create(Tag, { name: 'red' }));
-    await until(() => copy.report().quarantine.length === 1);
+    await until(() => copy.report().upstream!.quarantined.transactions.length === 1);
     scheduler.pass(ASK_AGAIN_MS - 1);
     await turn(10);
     expect(sessions).toHaveLength(1);
     scheduler.pass(1);
     await turn(10);
     expect(sessions).toHaveLength(2);
-    await until(() => copy.report().quarantine.length === 1);
+    await until(() => copy.report().upstream!.quarantined.transactions.length === 1);
   });
 
   test('what is ahead of the clock of the upstream is offered again every 10 minutes, and taken when its time has come', async () => {
@@ -301,14 +304,14 @@ describe('a durable node with an upstream', () => {
         ? { ...said, transactions: said.transactions.filter(({ transaction }) => transaction !== root.transaction) }
         : said;
     await world.authority.ingest([root, child].map(encodeOperation));
-    await until(() => world.copy.report().quarantine.length === 1);
-    expect(world.copy.report().quarantine).toMatchObject([
+    await until(() => world.copy.report().upstream!.quarantined.transactions.length === 1);
+    expect(world.copy.report().upstream!.quarantined.transactions).toMatchObject([
       { transaction: child.transaction, position: 2, reason: null },
     ]);
     await world.copy.ingest([encodeOperation(root)]);
     await until(() => positionOf(world.copy) === 2);
     await create(world.authority, 'next');
-    await until(() => world.copy.report().quarantine.length === 0);
+    await until(() => world.copy.report().upstream!.quarantined.transactions.length === 0);
     await expectEqual(world);
   });
 

@@ -29,7 +29,7 @@ async function createNotes(alter: (said: Said) => Said = (said) => said) {
 }
 
 const noted = ({ node }: Pick<Edge, 'node'>) =>
-  node.report().upstream!.quarantined.map(({ id, reason }) => [id, reason.code]);
+  node.report().upstream!.quarantined.rows.map(({ id, reason }) => [id, reason.code]);
 const leaves = ({ upstream }: Edge) =>
   upstream.saidOf('step').flatMap(({ parts }) => parts.filter(({ kind }) => kind === 'leave'));
 

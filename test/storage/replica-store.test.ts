@@ -13,7 +13,6 @@ import {
   integer,
   type KeptTransaction,
   NOTHING_KEPT,
-  type NodeId,
   openStore,
   type Position,
   real,
@@ -96,7 +95,7 @@ describe.each(fileDrivers)('%s', (driver) => {
     const base = row();
     const id = base.values[0] as ReturnType<typeof ids.entity>;
     const held = Array.from({ length: 40 }, () => ids.entity()).sort();
-    const [system, authority] = [ids.any() as SystemId, ids.any() as NodeId];
+    const system = ids.any() as SystemId;
     const cursor = { epoch: ids.any() as EpochId, position: (2 ** 40) as Position };
     const edge = ids.entity();
     const selection = { collection: 'flight', text: 'delay > ? ORDER BY delay LIMIT 3', parameters: [5], edge };
@@ -118,11 +117,11 @@ describe.each(fileDrivers)('%s', (driver) => {
       replica.removeIds('flight', held.slice(1, 2));
       replica.setCursor({ ...cursor, position: 1 as Position });
       replica.setCursor(cursor);
-      replica.adopt(system, authority);
+      replica.adopt(system);
     });
     sqlite.close();
     const kept = (await open(file, [Note], driver)).replica.read();
-    expect(kept).toMatchObject({ cursor, system, authority, damages: [], greatestPlace: 7 });
+    expect(kept).toMatchObject({ cursor, system, damages: [], greatestPlace: 7 });
     expect(kept.transactions.map(({ place, attempt, rebases, state }) => [place, attempt, rebases, state])).toEqual([
       [2, 2, 1, 'held'],
       [7, 1, 0, 'queued'],
@@ -155,7 +154,7 @@ describe.each(fileDrivers)('%s', (driver) => {
       sqlite.transaction(() => {
         replica.putTransaction(pending(1));
         replica.putIds('flight', [ids.entity()]);
-        replica.adopt(ids.any() as SystemId, ids.any() as NodeId);
+        replica.adopt(ids.any() as SystemId);
         throw new Error('not this time');
       }),
     ).toThrow('not this time');

@@ -1,7 +1,8 @@
 /** Reach: how one node is followed by another in the suites that run over every link. */
 import { MessageChannel } from 'node:worker_threads';
 import { inProcess, messagePort, type Node, type Upstream, webSocket } from '../../index.ts';
-import { messagePortConnector, serveLink } from '../../net/index.ts';
+import { messagePortConnector } from '../../net/links/message-port.ts';
+import { serveLink } from '../../net/serve-link.ts';
 import { serve } from '../../net/server.ts';
 
 export interface Reached {

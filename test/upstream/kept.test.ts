@@ -22,7 +22,7 @@ test('an id and a cursor are written again after a rollback, and then no more', 
   const isNot = () => false;
   const selections = () => [];
   const parts = { store, journal, selections, isHere: isNot, isKnown: isNot, cursor: () => cursor, written: () => 0 };
-  const kept = new Kept(parts, { system: null, authority: null });
+  const kept = new Kept(parts, null);
   kept.changed(rowKey('note', A));
   kept.flush(false);
   expect(written).toEqual([]);
@@ -47,7 +47,7 @@ test(`a cursor that moves alone is written when it is ${MAX_CURSOR_LAG} position
   let [epoch, position, rows] = ['first', 1, 0];
   const cursor = (): Cursor => ({ epoch: idFrom(epoch) as string as EpochId, position: position as Position });
   const parts = { store, journal: new Journal(), selections: () => [], isHere: isNot, isKnown: isNot, cursor };
-  const kept = new Kept({ ...parts, written: () => rows }, { system: null, authority: null });
+  const kept = new Kept({ ...parts, written: () => rows }, null);
   const frame = (moved: number, written = 0) => {
     kept.begin();
     position += moved;

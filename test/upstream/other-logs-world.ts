@@ -115,7 +115,7 @@ export class Client {
   async expectSettled(began: 'resumed' | 'anew'): Promise<void> {
     await this.expectEqual();
     const { outbox, cursor, ...report } = this.report;
-    expect([report.state, report.began, report.error, report.quarantined]).toEqual(['connected', began, null, []]);
+    expect([report.state, report.began, report.error, report.quarantined.rows]).toEqual(['connected', began, null, []]);
     expect(outbox.transactions).toBe(0);
     expect(cursor!.epoch).toBe(this.#welcome!.epoch);
     expect(cursor!.position).toBeLessThanOrEqual(this.#server.report().position);

@@ -37,7 +37,7 @@ async function createBroken() {
 function noted({ node }: Follower) {
   return node
     .report()
-    .upstream!.quarantined.map(({ collection, id, peer, reason }) => [collection, id, peer, reason.code]);
+    .upstream!.quarantined.rows.map(({ collection, id, peer, reason }) => [collection, id, peer, reason.code]);
 }
 
 describe('a row of a snapshot of thousands that cannot be read', () => {
