@@ -6,14 +6,7 @@
  */
 import type { Descriptor } from './descriptor.ts';
 import { ByteReader, ByteWriter, Malformed } from './encoding.ts';
-import {
-  bytesOfId,
-  type EntityId,
-  type EpochId,
-  ID_BYTES,
-  type Position,
-  readId,
-} from './ids.ts';
+import { bytesOfId, type EntityId, type EpochId, ID_BYTES, type Position, readId } from './ids.ts';
 import type { Cursor } from './log.ts';
 import { DIGEST_BYTES, decodeLogged, digestOf } from './operation-bytes.ts';
 import { registersOf, sameBytes, withRegisters } from './registers.ts';
