@@ -42,13 +42,24 @@ export {
 } from './engine/index.ts';
 export { type ErrorCode, type Facts, TendrilError } from './errors.ts';
 export {
+  type Access,
+  type Authority,
   type Connector,
+  type Context,
   type Credential,
   inProcess,
   type Link,
   type LinkEvents,
+  type MessagePortLike,
   messagePort,
+  messagePortConnector,
   over,
+  type PortSource,
+  type ServedLink,
+  type ServeLinkOptions,
+  type ServingOptions,
+  type ServingReport,
+  serveLink,
   type UpstreamOptions,
   webSocket,
 } from './net/index.ts';
@@ -66,6 +77,7 @@ export {
   idFrom,
   integer,
   json,
+  type LoggedOperation,
   type MemoryOptions,
   memory,
   type NodeId,

@@ -59,6 +59,16 @@ export function unknownCollection(name: unknown): TendrilError {
   });
 }
 
+/** The same, told to another node, which did not open this one. */
+export function collectionNotHere(name: string): TendrilError {
+  return new TendrilError({
+    code: 'unknown-collection',
+    problem: `The node that was asked has no collection ${name}.`,
+    remedy: 'Open both nodes with it: pass it to Node.open({ collections }) there, too.',
+    facts: { collection: name },
+  });
+}
+
 export function entryFor<C extends Collection>(collection: C, descriptor: Descriptor): CatalogEntry<C> {
   const properties = Object.entries(collection.properties).map(([name, rule], index) => ({
     name,

@@ -57,8 +57,12 @@ export interface CompactParts {
 export function createCompactor(parts: CompactParts): (options: CompactOptions) => Promise<Compacted> {
   let last: Promise<unknown> = Promise.resolve();
   return (options) => {
-    const keepMs = checked('keepMs', options.keepMs ?? DEFAULT_KEEP_MS);
-    const keepOperations = checked('keepOperations', options.keepOperations ?? 0);
+    const { keepMs = DEFAULT_KEEP_MS, keepOperations = 0, ...others } = options;
+    for (const option of Object.keys(others)) throw invalidOption(option, 'Give `keepMs` or `keepOperations`.');
+    if (!(typeof keepMs === 'number' && keepMs >= 0)) throw invalidOption('keepMs', 'Give a number, 0 or more.');
+    if (!Number.isInteger(keepOperations) || keepOperations < 0) {
+      throw invalidOption('keepOperations', 'Give a whole number, 0 or more.');
+    }
     const run = last.then(() => new CompactRun(parts).run(keepMs, keepOperations));
     last = run.catch(() => undefined);
     return run;
@@ -206,9 +210,4 @@ class CompactRun {
     });
     await this.#turn();
   }
-}
-
-function checked(option: string, value: number): number {
-  if (typeof value === 'number' && value >= 0) return value;
-  throw invalidOption(option, 'Give a number, 0 or more.');
 }

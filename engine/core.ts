@@ -6,7 +6,7 @@ import type { Covers } from './covers.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Random } from './ports/random.ts';
 import type { Scheduler } from './ports/scheduler.ts';
-import type { Staging } from './upstream/staging.ts';
+import type { Staging } from './staging.ts';
 import type { Mint } from './write/mint.ts';
 
 export interface Core extends CoreBase {

@@ -18,11 +18,7 @@ export type { ReadOptions } from './read-options.ts';
 export type { FollowersReport, QuarantineReport, Report, UpstreamReport } from './report.ts';
 export type { Shelf } from './shelf.ts';
 export type { SqlResult, SqlRow } from './sql-result.ts';
-export type { Verified } from './upstream/findings.ts';
-export type { QuarantinedRow } from './upstream/quarantine.ts';
-export type { Refused, Tried } from './upstream/refused.ts';
-export type { Outcomes } from './upstream/settlements.ts';
-export type { Staging } from './upstream/staging.ts';
+export type { Staging } from './staging.ts';
 export type {
   AnswerColumn,
   Basis,
@@ -36,11 +32,17 @@ export type {
   Peer,
   Receiver,
   Request,
+  RequestOf,
   Said,
+  SaidOf,
   Step,
   Upstream,
   UpstreamSession,
   Welcome,
-} from './upstream/stream.ts';
+} from './stream.ts';
+export type { QuarantinedRow } from './upstream/confirming/quarantine.ts';
+export type { Outcomes } from './upstream/outbox/settlements.ts';
+export type { Refused, Tried } from './upstream/refusals/refused.ts';
+export type { Verified } from './upstream/verifying/findings.ts';
 export type { TransactOptions } from './write/transact.ts';
 export type { CreateOptions, Transaction } from './write/transaction.ts';

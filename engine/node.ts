@@ -19,16 +19,16 @@ import { type HistoryEntry, readHistory } from './history.ts';
 import type { IngestResult } from './ingest/ingest.ts';
 import type { LiveQuery } from './live/live-query.ts';
 import { type DurableParts, openDurable } from './open-durable.ts';
+import { type EphemeralParts, openEphemeral } from './open-ephemeral.ts';
 import { invalidOption, type NodeOptions } from './open-store.ts';
 import type { ReadOptions } from './read-options.ts';
 import { makeReport, type Report } from './report.ts';
 import { createShelf, type Shelf } from './shelf.ts';
 import type { SqlResult, SqlRow } from './sql-result.ts';
-import type { Verified } from './upstream/findings.ts';
-import { type EphemeralParts, openEphemeral } from './upstream/open-ephemeral.ts';
-import type { Outcomes } from './upstream/settlements.ts';
-import { flushHeld } from './upstream/staging.ts';
-import type { FeedSession, Peer, Upstream } from './upstream/stream.ts';
+import type { FeedSession, Peer, Upstream } from './stream.ts';
+import { flushHeld } from './upstream/outbox/held-back.ts';
+import type { Outcomes } from './upstream/outbox/settlements.ts';
+import type { Verified } from './upstream/verifying/findings.ts';
 import { Verifications } from './verify.ts';
 import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
@@ -75,13 +75,16 @@ export class Node {
   }
 
   /**
-   * Runs `callback` and commits what it wrote; resolves with what it returned once that is durable.
+   * Runs `callback` and commits what it wrote; resolves with what it returned once that is durable: in the file, or, of a
+   * node in memory, in that.
    *
    * - A synchronous callback runs alone to its end. An asynchronous one reads a snapshot, and must end within 30 s.
    * - Whatever it throws rolls back all of it, and is thrown here.
    *
    * @throws {TendrilError} `conflict` where an asynchronous one wrote what another has changed meanwhile (see
-   *   `retries`), `not-found`, `invalid-value`, `limit-exceeded`, `storage-failed`, `closed`.
+   *   `retries`), `not-found`, `invalid-value`, `invalid-option`, `limit-exceeded`, `storage-failed`, `closed`. On an
+   *   ephemeral node also `not-covered` for what it reads and is not held, `offline` with staging `online-only`, and with
+   *   that or `until: 'settled'` the authority's refusal: `policy-denied`, `outcome-unknown`, or whatever it says.
    */
   transact<Result>(
     callback: (tx: Transaction) => Result | Promise<Result>,
@@ -206,7 +209,7 @@ export class Node {
    * @internal
    */
   follow(peer: Peer): FeedSession {
-    if (this.#closing !== null) throw closed();
+    if (this.#closing !== null) throw closingServer();
     return this.#parts.role === 'durable' ? this.#parts.feed.open(peer) : this.#parts.followers.open(peer);
   }
 
@@ -230,7 +233,9 @@ export class Node {
     if (this.#closing !== null) throw closed();
     const { connection } = (this.#parts.role === 'durable' ? this.#parts.follower : this.#parts.replica) ?? {};
     if (connection === undefined) throw withoutUpstream();
-    return connection.connect();
+    const begun = connection.connect();
+    if (this.#parts.role === 'ephemeral') this.#parts.replica.following.stirAll();
+    return begun;
   }
 
   /**
@@ -244,12 +249,22 @@ export class Node {
    */
   async compact(options: CompactOptions = {}): Promise<Compacted> {
     if (this.#closing !== null) throw closed();
-    return this.#durable('compaction').compact(options);
+    const { compact } = this.#durable('compaction');
+    try {
+      return await compact(options);
+    } catch (error) {
+      // Its storage was closed between two turns.
+      if (this.#closing !== null && error instanceof TendrilError && error.code === 'closed') throw closed();
+      throw error;
+    }
   }
 
   /**
    * Offers all that was written with staging `hold`, in the order in which it was written. Resolves when each has its
-   * outcome, with how many were applied and refused; while there is no session that waits for one.
+   * outcome, with how many were applied and refused; while there is no session that waits for one. Called again meanwhile
+   * it counts only what was held since: what is under way is the first call's.
+   *
+   * @throws {TendrilError} `closed`, also while it waits: what is offered then stays in the outbox; `storage-failed`.
    */
   async flush(): Promise<Outcomes> {
     if (this.#closing !== null) throw closed();
@@ -287,7 +302,7 @@ export class Node {
     transactor.close(closed());
     this.#verifications.end(closed());
     const followers = this.#parts.role === 'durable' ? this.#parts.feed : this.#parts.followers;
-    followers.end(closed());
+    followers.end(closingServer());
     if (this.#parts.role === 'durable') await this.#parts.ingester.settled();
     await queue.drained();
     if (this.#parts.role === 'durable') await this.#parts.follower?.close(closed());
@@ -341,6 +356,15 @@ function closed(): TendrilError {
     code: 'closed',
     problem: 'The node is closed.',
     remedy: 'Open another one; close a node only when nobody uses it any more.',
+  });
+}
+
+/** What followers are told: it is not their own node that is closed. */
+function closingServer(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem: "The server's node is closing.",
+    remedy: 'Another attempt is made by itself; `reconnect()` makes one at once.',
   });
 }
 

@@ -12,7 +12,7 @@ import { createIngester, type Ingester } from './ingest/ingest.ts';
 import { LogFollower } from './logs/log-follower.ts';
 import { type NodeOptions, openStorage } from './open-store.ts';
 import { assemble, type Parts } from './parts.ts';
-import type { Upstream } from './upstream/stream.ts';
+import type { Upstream } from './stream.ts';
 import { LoggedApplication } from './write/apply.ts';
 
 export interface DurableParts extends Parts {

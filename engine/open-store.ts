@@ -13,9 +13,9 @@ import { systemClock } from './ports/clock.ts';
 import type { Ports } from './ports/ports.ts';
 import { createSystemRandom } from './ports/random.ts';
 import { systemScheduler } from './ports/scheduler.ts';
-import { Refused } from './upstream/refused.ts';
-import { checkStaging, type Staging } from './upstream/staging.ts';
-import type { Upstream } from './upstream/stream.ts';
+import { checkStaging, type Staging } from './staging.ts';
+import type { Upstream } from './stream.ts';
+import { Refused } from './upstream/refusals/refused.ts';
 import { createMint } from './write/mint.ts';
 
 export interface NodeOptions {

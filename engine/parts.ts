@@ -8,7 +8,7 @@ import type { LiveQuery } from './live/live-query.ts';
 import { createReactor, type LiveCollection, type Reactor } from './live/reactor.ts';
 import { createPrepareStatement, type PrepareStatement } from './live/statement-live.ts';
 import { createReader, type Reader } from './reader.ts';
-import type { Staging } from './upstream/staging.ts';
+import type { Staging } from './staging.ts';
 import {
   type CommitQueue,
   type CommitQueueParts,

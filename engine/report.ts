@@ -1,4 +1,5 @@
 /** Report: what a node is and how it does, for people and for monitoring. */
+import type { TendrilError } from '../errors.ts';
 import {
   type Cursor,
   type NodeId,
@@ -10,8 +11,8 @@ import {
 import type { FeedReport } from './feed/feed.ts';
 import type { QuarantinedTransaction } from './logs/absent.ts';
 import type { DurableParts } from './open-durable.ts';
-import type { EphemeralParts } from './upstream/open-ephemeral.ts';
-import type { QuarantinedRow } from './upstream/quarantine.ts';
+import type { EphemeralParts } from './open-ephemeral.ts';
+import type { QuarantinedRow } from './upstream/confirming/quarantine.ts';
 
 export interface Report {
   readonly role: 'durable' | 'ephemeral';
@@ -68,8 +69,8 @@ export interface UpstreamReport {
   /** Where it leads. */
   readonly name: string;
   readonly state: 'connected' | 'connecting' | 'offline';
-  /** Why it is offline. */
-  readonly error: unknown;
+  /** Why it is offline; while it is `connected`: why the upstream, a relay, does not reach its own. */
+  readonly error: TendrilError | null;
   /** The upstream's own id, while connected. */
   readonly node: NodeId | null;
   /**
@@ -80,8 +81,18 @@ export interface UpstreamReport {
   /** Where in the upstream's log what is held here stands. */
   readonly cursor: Cursor | null;
   readonly quarantined: QuarantineReport;
-  /** Transactions made here that wait for their outcome; of these, `held` are not offered before `flush`. */
-  readonly outbox: { readonly transactions: number; readonly bytes: number; readonly held: number };
+  /**
+   * At an ephemeral node: transactions made here that wait for their outcome; of these, `held` are not offered before
+   * `flush`. At a durable one: those of its log that the upstream is not known to have; of these, `refused` are what that
+   * did not take, and is offered by each session anew; `bytes` are those of what was refused or is on its way.
+   */
+  readonly outbox: {
+    readonly transactions: number;
+    readonly bytes: number;
+    readonly held: number;
+    /** Always 0 at an ephemeral node: what is refused there lies on the shelf. */
+    readonly refused: number;
+  };
   /** Selections followed, and ids. */
   readonly following: { readonly selections: number; readonly ids: number };
 }
@@ -117,8 +128,8 @@ function followersReport(report: FeedReport | null): FollowersReport | null {
 /** A durable node follows no selections: it is told everything. */
 function logReport({ follower }: DurableParts): UpstreamReport | null {
   if (follower === null) return null;
-  const { name, state, error, node, began, cursor, untold, untoldBytes, quarantine } = follower.report();
-  const outbox = { transactions: untold, bytes: untoldBytes, held: 0 };
+  const { name, state, error, node, began, cursor, untold, untoldBytes, refused, quarantine } = follower.report();
+  const outbox = { transactions: untold, bytes: untoldBytes, held: 0, refused };
   const quarantined = { rows: [], transactions: quarantine };
   return { name, state, error, node, began, cursor, quarantined, outbox, following: { selections: 0, ids: 0 } };
 }
@@ -134,7 +145,7 @@ function upstreamReport({ upstream, replica }: EphemeralParts): UpstreamReport {
     began: standing.began,
     cursor: standing.kept,
     quarantined: { rows: quarantine.all(), transactions: [] },
-    outbox: { transactions: outbox.size, bytes: outbox.bytes, held: outbox.held },
+    outbox: { transactions: outbox.size, bytes: outbox.bytes, held: outbox.held, refused: 0 },
     following: { selections: following.size, ids: heldIds.size },
   };
 }

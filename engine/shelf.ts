@@ -8,9 +8,10 @@ import type { CatalogEntry } from './catalog.ts';
 import type { Commit } from './change.ts';
 import type { LiveQuery } from './live/live-query.ts';
 import type { Parts } from './parts.ts';
-import type { Overlay } from './upstream/overlay.ts';
-import { Refused, type Tried, triedIn, writeAgain } from './upstream/refused.ts';
-import { notOnShelf, type ShelfRows } from './upstream/shelf.ts';
+import type { Overlay } from './upstream/overlay/overlay.ts';
+import { Refused, type Tried, triedIn, writeAgain } from './upstream/refusals/refused.ts';
+import { notOnShelf, type ShelfRows } from './upstream/refusals/shelf-rows.ts';
+import type { TransactOptions } from './write/transact.ts';
 import type { Transaction } from './write/transaction.ts';
 
 export interface Shelf {
@@ -20,11 +21,17 @@ export interface Shelf {
   query(text?: string | Where, parameters?: SqlParameters): Promise<readonly Refused[]>;
   /**
    * Writes in a transaction of its own what was tried, or what `changes` writes instead, and takes it from the shelf: both
-   * or neither. Resolves as `transact` does.
+   * or neither. Resolves as `transact` does, with what `changes` returned. Where `changes` writes nothing it stays on the
+   * shelf: `discard` gives it up.
    *
-   * @throws {TendrilError} `not-found` if it does not lie there; what the writes throw: then it lies there still.
+   * @throws {TendrilError} `not-found` if it does not lie there; what `transact` throws: then it lies there still. Only
+   *   with `until: 'settled'`, or staging `online-only`, the refusal of the new one, which lies there under an id of its own.
    */
-  retry(id: string, changes?: (tx: Transaction, tried: readonly Tried[]) => unknown): Promise<void>;
+  retry<Result = void>(
+    id: string,
+    changes?: (tx: Transaction, tried: readonly Tried[]) => Result | Promise<Result>,
+    options?: TransactOptions,
+  ): Promise<Result>;
   /** Gives it up. @throws {TendrilError} `not-found`. */
   discard(id: string): Promise<void>;
 }
@@ -57,15 +64,25 @@ export function createShelf(parts: Parts, kept: ShelfParts | null, checkOpen: ()
       await undefined;
       return reader.rows(reader.selectHere(entry, text, parameters)).map(entry.decode);
     },
-    retry: async (id, changes) => {
+    retry: async <Result>(
+      id: string,
+      changes?: (tx: Transaction, tried: readonly Tried[]) => Result | Promise<Result>,
+      options?: TransactOptions,
+    ) => {
       checkOpen();
       const callback = (tx: Transaction) => {
         const row = kept?.shelf.read(id as EntityId) ?? null;
         if (row === null) throw notOnShelf(id);
         const tried = triedIn(catalog, row);
-        return changes === undefined ? writeAgain(catalog, tx, tried) : changes(tx, tried);
+        if (changes !== undefined) return changes(tx, tried);
+        writeAgain(catalog, tx, tried);
+        // Without `changes` nothing is what it gives.
+        return undefined as Result;
       };
-      await transactor.transact(callback, undefined, (commits) => take(id, commits));
+      // What was tried may be so by now; somebody's own callback that wrote nothing has retried nothing.
+      const within = (commits: readonly Commit[]) =>
+        commits.length === 0 && changes !== undefined ? commits : take(id, commits);
+      return transactor.transact(callback, options, within);
     },
     discard: async (id) => {
       checkOpen();

@@ -10,16 +10,16 @@ import { TendrilError } from '../errors.ts';
 import { bucketOf, createBuckets, type EntityId, idOfRow, type StoredRow, type SystemId } from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { DurableParts } from './open-durable.ts';
-import { Collections } from './upstream/collections.ts';
-import { interrupted } from './upstream/connection.ts';
-import { Findings, type Verified } from './upstream/findings.ts';
-import { type HeldRows, HeldSelection, heldRows, isSameRow } from './upstream/held-rows.ts';
+import type { EphemeralParts } from './open-ephemeral.ts';
+import type { Said, SaidOf, Upstream, UpstreamSession, Welcome } from './stream.ts';
 import { MIN_COMPARED_ROWS, VERIFIED_TOGETHER } from './upstream/limits.ts';
-import type { EphemeralParts } from './upstream/open-ephemeral.ts';
-import type { Said, Upstream, UpstreamSession, Welcome } from './upstream/stream.ts';
+import { Collections } from './upstream/session/collections.ts';
+import { interrupted } from './upstream/session/connection.ts';
+import { Findings, type Verified } from './upstream/verifying/findings.ts';
+import { type HeldRows, HeldSelection, heldRows, isSameRow } from './upstream/verifying/held-rows.ts';
 
 type NodeParts = DurableParts | EphemeralParts;
-type Chunk = Extract<Said, { readonly kind: 'chunk' }>;
+type Chunk = SaidOf<'chunk'>;
 
 /** Those of one node that are under way in sessions of their own. */
 export class Verifications {
@@ -87,7 +87,10 @@ class Verification {
       },
       () => this.#session?.send(this.#collections.describe()),
     );
-    for (const [at, entry] of this.#parts.core.catalog.entries.entries()) await this.#compare(entry, at + 1);
+    this.#findings.missing = this.#collections.missing;
+    for (const [at, entry] of this.#parts.core.catalog.entries.entries()) {
+      if (!this.#findings.missing.includes(entry.collection.name)) await this.#compare(entry, at + 1);
+    }
     this.#findings.isUnrepaired = true;
     return this.#findings.verified;
   }

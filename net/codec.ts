@@ -6,8 +6,8 @@
  *     Lists and not msgpackr's records: a definition of a record may come inside any bytes, and a reader that takes
  *     records would take it;
  *   - what `decodeMessages` returns is of this version, whole and within every limit. Nothing else happens: it throws one
- *     `protocol-violation`, and neither direction keeps anything of a message but the bytes of a shared step;
- *   - a Step, which sessions share, is encoded once.
+ *     `protocol-violation`, and neither direction keeps anything of a message but the bytes of what is shared;
+ *   - a step or a chunk, which sessions share, is encoded once.
  */
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr/pack';
 import { assert, TendrilError } from '../errors.ts';
@@ -42,7 +42,7 @@ export interface Codec {
 /** One codec serves all sessions of a node. */
 export function createCodec(): Codec {
   const packr = new Packr({ useRecords: false });
-  const steps = new WeakMap<Message, Uint8Array>();
+  const shared = new WeakMap<Message, Uint8Array>();
   let encodings = 0;
 
   const encode = (message: Message): Uint8Array => {
@@ -54,11 +54,11 @@ export function createCodec(): Codec {
 
   return {
     encodeMessage: (message) => {
-      if (message.kind !== 'step') return encode(message);
-      const known = steps.get(message);
+      if (message.kind !== 'step' && message.kind !== 'chunk') return encode(message);
+      const known = shared.get(message);
       if (known !== undefined) return known;
       const bytes = encode(message);
-      steps.set(message, bytes);
+      shared.set(message, bytes);
       return bytes;
     },
     decodeMessages,

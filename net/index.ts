@@ -1,6 +1,6 @@
 /** Net: what is replicated. What only Node can load stands in server.ts. */
 export type { Connector, Link, LinkEvents } from './link.ts';
-export { type MessagePortLike, messagePort } from './links/message-port.ts';
+export { type MessagePortLike, messagePort, messagePortConnector, type PortSource } from './links/message-port.ts';
 export { webSocket } from './links/web-socket.ts';
 export { inProcess, type ServedLink, type ServeLinkOptions, serveLink } from './serve-link.ts';
 export type { Authority, Context } from './serve-session.ts';

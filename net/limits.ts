@@ -23,6 +23,8 @@ export const MAX_UPLOAD_QUEUE_BYTES = 72 * 1_024 * 1_024;
 export const LOW_WATER_BYTES = 256 * 1_024;
 /** Bytes of small chunks and answers that are made together in one turn. */
 export const PULL_BYTES = 64 * 1_024;
+/** Chunks and answers made for one session that has many, before it is the turn of another one that has. */
+export const MAX_PARTS_TOGETHER = 16;
 /** Bytes beyond which a link is given no other frame until it has drained: what can still be dropped stays here. */
 export const LINK_QUEUE_BYTES = 1_024 * 1_024;
 /** Bytes of frames that one turn takes from one link; the rest is left to the next. Those of the largest frame. */

@@ -1,5 +1,5 @@
 /**
- * Messages: everything that travels between two nodes, as plain data. The stream's own (engine/upstream/stream.ts) go
+ * Messages: everything that travels between two nodes, as plain data. The stream's own (engine/stream.ts) go
  * unchanged; here are those by which a session begins, stays alive and ends.
  *
  * `net/codec.ts` makes bytes of them and `docs/protocol.md` describes those bytes for other implementations.

@@ -17,6 +17,12 @@ import type { Hello } from './messages.ts';
 import type { Phase } from './session.ts';
 import { denied, offline } from './session-errors.ts';
 import { type SessionGround, SessionRun } from './session-run.ts';
+import type { InTurn } from './turns.ts';
+
+/** What the sessions of one server share. */
+export interface ServeGround extends SessionGround {
+  readonly inTurn: InTurn;
+}
 
 /** A node that can be followed: a durable one, or a relay. */
 export interface Authority {
@@ -37,7 +43,7 @@ export type Judge = (hello: Hello) => Context | null | Promise<Context | null>;
 
 export class ServeSession {
   readonly #authority: Authority;
-  readonly #ground: SessionGround;
+  readonly #ground: ServeGround;
   readonly #judge: Judge;
   readonly #run: SessionRun<Request>;
   readonly #ended: (reason: TendrilError) => void;
@@ -52,7 +58,7 @@ export class ServeSession {
   constructor(
     authority: Authority,
     connector: Connector,
-    ground: SessionGround,
+    ground: ServeGround,
     judge: Judge,
     told: { readonly ended: (reason: TendrilError) => void; readonly gone: () => void },
   ) {
@@ -170,12 +176,19 @@ export class ServeSession {
   }
 
   #pullLater(): void {
-    if (this.#feed === null || this.#isPulling || !this.#hasMore || this.waiting() >= LOW_WATER_BYTES) return;
+    if (this.#isPulling || !this.#canPull()) return;
     this.#isPulling = true;
-    this.#ground.scheduler.next(() => {
-      this.#isPulling = false;
-      this.#run.attempt(() => this.#pull());
+    this.#ground.inTurn(() => {
+      // The link may have taken less than was said: then it asks again when it has.
+      const hasBegun = this.#canPull();
+      if (hasBegun) this.#run.attempt(() => this.#pull());
+      this.#isPulling = hasBegun && this.#feed !== null && this.#hasMore;
+      return this.#isPulling;
     });
+  }
+
+  #canPull(): boolean {
+    return this.#feed !== null && this.#hasMore && this.waiting() < LOW_WATER_BYTES;
   }
 
   /** A chunk, or as many small ones as are worth a frame. */
@@ -188,7 +201,6 @@ export class ServeSession {
       if (this.#feed.pull()) this.#hasMore = true;
       if (this.waiting() === before) break;
     }
-    this.#pullLater();
   }
 }
 

@@ -13,11 +13,11 @@ import { type Codec, createCodec } from './codec.ts';
 import { createFrameWriter } from './frames.ts';
 import { MAX_QUEUE_BYTES, MAX_SESSIONS } from './limits.ts';
 import type { Connector } from './link.ts';
-import { type Authority, type Context, type Judge, ServeSession } from './serve-session.ts';
+import { type Authority, type Context, type Judge, type ServeGround, ServeSession } from './serve-session.ts';
 import { tooMany } from './session-errors.ts';
-import type { SessionGround } from './session-run.ts';
 import { createTraffic, type Traffic } from './traffic.ts';
 import { createTurnEnd } from './turn-end.ts';
+import { createTurns } from './turns.ts';
 
 export interface ServingOptions {
   readonly limits?: {
@@ -61,7 +61,7 @@ export interface ServingReport {
 
 export class Serving {
   readonly #authority: Authority;
-  readonly #ground: SessionGround;
+  readonly #ground: ServeGround;
   readonly #codec: Codec;
   readonly #sessions = new Set<ServeSession>();
   readonly #maxSessions: number;
@@ -81,6 +81,7 @@ export class Serving {
       traffic: createTraffic(),
       scheduler,
       atTurnEnd: createTurnEnd(scheduler),
+      inTurn: createTurns(scheduler),
       maxQueueBytes: checkedLimit('limits.queueBytes', limits.queueBytes ?? MAX_QUEUE_BYTES),
       // One chunk at a time.
       ...(limits.chunkRows === undefined ? {} : { pullBytes: 1 }),

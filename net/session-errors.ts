@@ -33,7 +33,8 @@ export function otherSystem(theirs: string, ours: string): TendrilError {
 }
 
 export function offline(problem: string, cause?: unknown): TendrilError {
-  return new TendrilError({ code: 'offline', problem, remedy: 'Try again with `reconnect()`.', cause });
+  const remedy = 'Another attempt is made by itself; `reconnect()` makes one at once.';
+  return new TendrilError({ code: 'offline', problem, remedy, cause });
 }
 
 export function ended(problem: string): TendrilError {

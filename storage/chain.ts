@@ -1,11 +1,13 @@
 /** The chain hash: each transaction's is over the one before, so that nothing earlier can be changed unnoticed. */
-import { ID_BYTES, type Position, type TransactionId, writeId } from './ids.ts';
-import { DIGEST_BYTES } from './operation-bytes.ts';
+import { ByteWriter } from './encoding.ts';
+import type { Position, TransactionId } from './ids.ts';
 import { sha256 } from './sha256.ts';
 
 const CHAIN_BYTES = 32;
-const POSITION_BYTES = 8;
-const HEADER_BYTES = CHAIN_BYTES + POSITION_BYTES + ID_BYTES;
+const POSITION_BITS = 64;
+
+// Scratch space: what it has handed out is never written to again.
+const writer = new ByteWriter();
 
 /** What stands before the first transaction. */
 export const CHAIN_START = new Uint8Array(CHAIN_BYTES);
@@ -17,11 +19,9 @@ export function nextChain(
   transaction: TransactionId,
   digests: readonly Uint8Array[],
 ): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + digests.length * DIGEST_BYTES);
-  bytes.set(previous);
-  new DataView(bytes.buffer).setBigUint64(CHAIN_BYTES, BigInt(position));
-  writeId(bytes, CHAIN_BYTES + POSITION_BYTES, transaction);
-  for (let index = 0; index < digests.length; index += 1)
-    bytes.set(digests[index]!, HEADER_BYTES + index * DIGEST_BYTES);
-  return sha256(bytes);
+  writer.raw(previous);
+  for (let bit = POSITION_BITS - 8; bit >= 0; bit -= 8) writer.byte(Math.floor(position / 2 ** bit) % 256);
+  writer.id(transaction);
+  for (const digest of digests) writer.raw(digest);
+  return sha256(writer.take());
 }

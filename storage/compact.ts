@@ -13,12 +13,12 @@ import type { SqlValue } from '../query/index.ts';
 import type { SqliteDriver } from './driver.ts';
 import { floorOf } from './floor.ts';
 import { bytesOfId, type EntityId, leastIdAt, type OperationId, type Position } from './ids.ts';
+import type { CollectionNumbers } from './log-writer.ts';
 import { numberBytes, readMeta, writeMeta } from './meta.ts';
 import type { Operation } from './operation.ts';
 import { decodeLogged } from './operation-bytes.ts';
 import { bytesIn } from './row-bytes.ts';
 import { decodeKeptOfLog, encodeSkeleton, isSkeleton } from './skeleton.ts';
-import type { CollectionNumbers } from './sqlite-log.ts';
 
 /** Where an operation stands in the log. */
 export interface Place {

@@ -13,6 +13,7 @@
 import { TendrilError } from '../errors.ts';
 import { type SqlValue, utf8Length } from '../query/index.ts';
 import { type AnyId, ID_BYTES, readId, writeId } from './ids.ts';
+import { Names } from './names.ts';
 
 const TAG_NULL = 0;
 const TAG_INTEGER = 1;
@@ -24,11 +25,15 @@ const TAG_BLOB = 4;
 const SLAB_BYTES = 16_384;
 /** Up to this many UTF-16 units a loop is faster than the platform's encoder. */
 const SHORT_TEXT = 48;
+/** Up to this many, text may grow by one character at a time: a longer one would be kept in as many pieces. */
+const TINY_TEXT = 8;
 
 // With `u`, a surrogate matches only where it stands alone.
 const UNSTORABLE = /[\0\p{Cs}]/u;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+// Of no consequence to what is read.
+const names = new Names();
 
 /**
  * Writes one encoding after the other into slabs and hands each out as a view: a small array of its own would be
@@ -214,12 +219,18 @@ export class ByteReader {
 
   text(limit: number): string {
     const length = this.count(limit, 'bytes of text');
+    return this.#text(this.#take(length), length);
+  }
+
+  /** Text that other encodings have too, mostly: the same as `text`, cheaper. */
+  name(limit: number): string {
+    const length = this.count(limit, 'bytes of text');
     const start = this.#take(length);
-    if (length <= SHORT_TEXT) {
-      const short = this.#shortText(start, length);
-      if (short !== null) return short;
-    }
-    return this.#longText(start, length);
+    const known = names.find(this.bytes, start, length);
+    if (known !== null) return known;
+    const name = this.#text(start, length);
+    names.remember(this.bytes, start, length, name);
+    return name;
   }
 
   value(limit: number): SqlValue {
@@ -247,7 +258,15 @@ export class ByteReader {
     if (this.#at !== this.bytes.length) throw new Malformed('bytes after the end', this.#at);
   }
 
-  #shortText(start: number, length: number): string | null {
+  #text(start: number, length: number): string {
+    if (length <= SHORT_TEXT) {
+      const short = length <= TINY_TEXT ? this.#tinyText(start, length) : this.#shortText(start, length);
+      if (short !== null) return short;
+    }
+    return this.#longText(start, length);
+  }
+
+  #tinyText(start: number, length: number): string | null {
     let text = '';
     for (let at = start; at < start + length; at += 1) {
       const code = this.bytes[at]!;
@@ -255,6 +274,16 @@ export class ByteReader {
       text += String.fromCharCode(code);
     }
     return text;
+  }
+
+  #shortText(start: number, length: number): string | null {
+    const codes = new Array<number>(length);
+    for (let at = 0; at < length; at += 1) {
+      const code = this.bytes[start + at]!;
+      if (code > 127 || code === 0) return null;
+      codes[at] = code;
+    }
+    return String.fromCharCode.apply(null, codes);
   }
 
   #longText(start: number, length: number): string {

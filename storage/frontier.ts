@@ -18,7 +18,7 @@ export interface Frontier {
 
 const GREATEST = 'SELECT (SELECT max(id) FROM tendril_identity), (SELECT max(entity) FROM tendril_identity)';
 
-export function createFrontier(driver: SqliteDriver): Frontier {
+export function createFrontier(driver: Pick<SqliteDriver, 'get'>): Frontier {
   /** Read when it is first asked for: an opening that only reads needs none. */
   let greatest: { operation: string; entity: string } | null = null;
   const known = () => {

@@ -41,6 +41,7 @@ export {
   writeId,
 } from './ids.ts';
 export type { ChangedEntity, Cursor, Log, LogEntry, LoggedOperation } from './log.ts';
+export type { LogTransaction } from './log-transactions.ts';
 export { openStore, type Store } from './open.ts';
 export {
   type Edit,

@@ -51,6 +51,11 @@ export interface Log {
   readonly position: () => Position;
   /** Appends one transaction at the next position, inside the driver transaction the caller holds; records its `applied` outcome. */
   readonly append: (transaction: TransactionId, entries: readonly LogEntry[]) => Position;
+  /**
+   * Runs `body`, and writes what it appends at its end, or before anything of the log is looked up: many transactions cost
+   * less together. What `body` throws is to be rolled back by the caller.
+   */
+  readonly together: <Result>(body: () => Result) => Result;
   /** Forgets in memory what a rollback took from the file: call after any rollback that covered an `append`. */
   readonly rewind: () => void;
   readonly identity: (id: OperationId) => OperationIdentity | null;

@@ -125,12 +125,12 @@ function readOperation(reader: ByteReader): Operation {
   if (reader.byte() !== OPERATION_FORMAT) throw new Malformed('an operation of another format', 0);
   const id = reader.id<OperationId>();
   const transaction = reader.id<TransactionId>();
-  const collection = reader.text(MAX_NAME_BYTES);
+  const collection = reader.name(MAX_NAME_BYTES);
   const entity = reader.id<EntityId>();
   const precursors: OperationId[] = [];
   for (let count = reader.count(MAX_PRECURSORS, 'precursors'); count > 0; count -= 1) precursors.push(reader.id());
   const edits = readEdits(reader);
-  const author = reader.text(MAX_NAME_BYTES);
+  const author = reader.name(MAX_NAME_BYTES);
   const salt = reader.raw(SALT_BYTES).slice();
   return { id, transaction, collection, entity, precursors, edits, author, salt };
 }
@@ -143,7 +143,7 @@ export function readEdits(reader: ByteReader): readonly Edit[] {
 }
 
 function readEdit(reader: ByteReader): Edit {
-  const property = reader.text(MAX_NAME_BYTES);
+  const property = reader.name(MAX_NAME_BYTES);
   const at = reader.offset;
   const code = reader.count(MAX_KIND_CODE, 'as a kind of edit');
   const length = reader.count(MAX_PAYLOAD_BYTES, 'bytes of an edit');

@@ -9,13 +9,14 @@
  *     known, it cannot be said that it was never settled.
  */
 import { TendrilError } from '../errors.ts';
-import { utf8Length } from '../query/index.ts';
+import { type SqlValue, utf8Length } from '../query/index.ts';
 import type { SqliteDriver } from './driver.ts';
 import { damagedFile } from './file-check.ts';
 import { bytesOfId, leastIdAt, type Position, type TransactionId } from './ids.ts';
 import { numberBytes, numberIn, readMeta, writeMeta } from './meta.ts';
-import { damaged } from './row-bytes.ts';
+import { damaged, encodeIds } from './row-bytes.ts';
 import { sha256 } from './sha256.ts';
+import { insertAll, insertsSql } from './tables.ts';
 
 /** Refusals that are kept. */
 export const MAX_REFUSALS = 10_000;
@@ -32,9 +33,16 @@ export type KnownOutcome =
   /** `operations`: `fingerprintOf` those that were refused. */
   | { readonly kind: 'refused'; readonly operations: string; readonly error: TendrilError };
 
+/** A transaction of the log. */
+export interface Applied {
+  readonly transaction: TransactionId;
+  readonly position: Position;
+}
+
 export interface Outcomes {
   readonly of: (transaction: TransactionId) => KnownOutcome | null;
-  readonly applied: (transaction: TransactionId, position: Position) => void;
+  /** Inside the caller's transaction. */
+  readonly applied: (settled: readonly Applied[]) => void;
   /** Ignored where it was applied. Inside the caller's transaction. - `operations`: as they were uploaded. */
   readonly refuse: (transaction: TransactionId, operations: readonly Uint8Array[], error: TendrilError) => void;
   /** Milliseconds since 1970; 0 where nothing was pruned. */
@@ -45,8 +53,8 @@ export interface Outcomes {
   readonly rewind: () => void;
 }
 
-const APPLY = `INSERT INTO tendril_outcome (tx, position) VALUES (?, ?)
-  ON CONFLICT (tx) DO UPDATE SET position = excluded.position, refusal = NULL WHERE position IS NULL`;
+const APPLIED = ` ON CONFLICT (tx) DO UPDATE SET position = excluded.position, refusal = NULL WHERE position IS NULL`;
+const APPLY = insertsSql('tendril_outcome', ['tx', 'position'], APPLIED);
 const REFUSE = `INSERT INTO tendril_outcome (tx, refusal) VALUES (?, ?)
   ON CONFLICT (tx) DO UPDATE SET refusal = excluded.refusal WHERE position IS NULL`;
 /** Made with the first refusal: of all outcomes few are refusals. */
@@ -74,7 +82,7 @@ export function createOutcomes(driver: SqliteDriver): Outcomes {
       if (position !== null) return { kind: 'applied', position: position as Position };
       return refusalIn(refusal as string | null);
     },
-    applied: (transaction, position) => void driver.run(APPLY, [bytesOfId(transaction), position]),
+    applied: (settled) => insertAll(driver, APPLY, settled, addCells),
     refuse: (transaction, operations, error) => {
       const text = refusalText(fingerprintOf(operations), error);
       if (utf8Length(text) <= MAX_REFUSAL_BYTES) refusals.keep(transaction, text);
@@ -94,6 +102,10 @@ export function createOutcomes(driver: SqliteDriver): Outcomes {
       refusals.rewind();
     },
   };
+}
+
+function addCells({ transaction, position }: Applied, cells: SqlValue[]): void {
+  cells.push(encodeIds([transaction]), position);
 }
 
 interface Refusals {

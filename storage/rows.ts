@@ -67,6 +67,8 @@ export interface Rows {
   ) => void;
   /** Many that are not there, at less than `write` costs each. Inside a transaction of the driver, too. */
   readonly writeNew: (collection: string, rows: readonly StoredRow[]) => void;
+  /** Runs `body`, and writes what it gives to `writeNew` at its end, or before it is looked at. As `Log.together`. */
+  readonly together: <Result>(body: () => Result) => Result;
   /** Takes a row away again: only for undoing a creation inside a savepoint that is rolled back. */
   readonly erase: (collection: string, id: EntityId) => void;
 }

@@ -9,8 +9,8 @@ import { type Descriptor, literalOf } from './descriptor.ts';
 import type { SqliteDriver } from './driver.ts';
 import { adoptExtra } from './extra.ts';
 import { damagedFile } from './file-check.ts';
+import type { CollectionNumbers } from './log-writer.ts';
 import type { Rows } from './rows.ts';
-import type { CollectionNumbers } from './sqlite-log.ts';
 import {
   addColumnSql,
   createIndexSql,

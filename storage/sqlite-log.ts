@@ -6,8 +6,7 @@
  *   - the chain in memory is that of the last transaction of the file, which `rewind` reads again after a rollback;
  *   - rows cannot be undone past a skeleton: the floor rises to wherever one is appended.
  */
-import { TendrilError } from '../errors.ts';
-import type { Cell, SqlValue } from '../query/index.ts';
+import type { Cell } from '../query/index.ts';
 import { CHAIN_START, nextChain } from './chain.ts';
 import type { SqliteDriver } from './driver.ts';
 import { createEpochs } from './epoch.ts';
@@ -15,25 +14,16 @@ import { belowFloor, createFloor, type Floor } from './floor.ts';
 import type { Followers } from './followers.ts';
 import { createFrontier, type Frontier } from './frontier.ts';
 import { bytesOfId, type EntityId, type EpochId, type OperationId, type Position, readId } from './ids.ts';
-import type { ChangedEntity, Log, LogEntry, LoggedOperation, UndoEntry } from './log.ts';
+import type { ChangedEntity, Log, LoggedOperation, UndoEntry } from './log.ts';
 import { readTransactions } from './log-transactions.ts';
+import { type CollectionNumbers, createLogWriter, numberOf, type SqliteReader } from './log-writer.ts';
 import { createOutcomes } from './outcome.ts';
-import { bytesIn, damaged, decodeUndo, encodeIds, encodeUndo } from './row-bytes.ts';
+import { bytesIn, damaged, decodeUndo } from './row-bytes.ts';
 import { isSkeleton } from './skeleton.ts';
-import { INSERT_BATCH, insertSql } from './tables.ts';
 import { verifyChain } from './verify-chain.ts';
 
-/** The numbers that stand for collections in the file. */
-export type CollectionNumbers = ReadonlyMap<string, number>;
 type CollectionNames = ReadonlyMap<number, string>;
 
-const IDENTITY = ['position', 'ordinal', 'id', 'digest', 'collection', 'entity', 'precursors'];
-const CONTENT = ['position', 'ordinal', 'bytes', 'undo'];
-const INSERT_IDENTITY = insertSql('tendril_identity', IDENTITY, 1);
-const INSERT_IDENTITIES = insertSql('tendril_identity', IDENTITY, INSERT_BATCH);
-const INSERT_CONTENT = insertSql('tendril_content', CONTENT, 1);
-const INSERT_CONTENTS = insertSql('tendril_content', CONTENT, INSERT_BATCH);
-const INSERT_TRANSACTION = 'INSERT INTO tendril_transaction (position, tx, chain) VALUES (?, ?, ?)';
 const FIND_IDENTITY = 'SELECT position, digest, collection, entity FROM tendril_identity WHERE id = ?';
 const LAST_TRANSACTION = 'SELECT position, chain FROM tendril_transaction ORDER BY position DESC LIMIT 1';
 
@@ -49,9 +39,9 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
   const epochs = createEpochs(driver, epoch);
   const floor = createFloor(driver);
   const outcomes = createOutcomes(driver);
-  const frontier = createFrontier(driver);
+  const writer = createLogWriter(driver, numbers, outcomes.applied);
+  const frontier = createFrontier(writer.reading);
   const names = new Map([...numbers].map(([name, number]) => [number, name]));
-  const append = createAppend(driver, numbers);
   let last = readLast(driver);
   return {
     position: () => last.position,
@@ -64,15 +54,14 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
         transaction,
         entries.map(({ digest }) => digest),
       );
-      append(position, entries);
-      driver.run(INSERT_TRANSACTION, [position, bytesOfId(transaction), chain]);
-      outcomes.applied(transaction, position);
+      writer.add({ position, transaction, chain, entries });
       followers.flush();
       frontier.note(entries.map(({ operation }) => operation));
       if (entries.some(({ bytes }) => isSkeleton(bytes))) floor.raise(position);
       last = { position, chain };
       return position;
     },
+    together: writer.together,
     rewind: () => {
       last = readLast(driver);
       epochs.rewind();
@@ -84,42 +73,28 @@ export function createSqliteLog(driver: SqliteDriver, { numbers, followers, epoc
     covers: (cursor) => epochs.covers(cursor, last.position),
     floor: floor.position,
     raiseFloor: floor.raise,
-    outcome: outcomes.of,
+    outcome: (transaction) => {
+      writer.settle();
+      return outcomes.of(transaction);
+    },
     outcomes,
-    transactionsSince: (position, limit, bytes) => readTransactions(driver, position, limit, bytes),
-    verifyChain: () => verifyChain(driver),
+    transactionsSince: (position, limit, bytes) => {
+      writer.settle();
+      return readTransactions(driver, position, limit, bytes);
+    },
+    verifyChain: () => {
+      writer.settle();
+      return verifyChain(driver);
+    },
     isNewEntity: frontier.isNewEntity,
-    ...createLookups(driver, names, frontier),
-    ...createChanges(driver, names),
-    ...createReads(driver, numbers, names, floor),
-  };
-}
-
-/** Writes the operations of one transaction: two statements for each batch, then for each of the rest. */
-function createAppend(driver: SqliteDriver, numbers: CollectionNumbers) {
-  const insert = (position: Position, entries: readonly LogEntry[], from: number, count: number) => {
-    const identities: SqlValue[] = [];
-    const contents: SqlValue[] = [];
-    for (let ordinal = from; ordinal < from + count; ordinal += 1) {
-      const { operation, bytes, digest, undo } = entries[ordinal]!;
-      identities.push(position, ordinal, encodeIds([operation.id]), digest);
-      identities.push(numberOf(numbers, operation.collection), encodeIds([operation.entity]));
-      identities.push(encodeIds(operation.precursors));
-      contents.push(position, ordinal, bytes, encodeUndo(undo));
-    }
-    driver.run(count === 1 ? INSERT_IDENTITY : INSERT_IDENTITIES, identities);
-    driver.run(count === 1 ? INSERT_CONTENT : INSERT_CONTENTS, contents);
-  };
-  return (position: Position, entries: readonly LogEntry[]): void => {
-    let written = 0;
-    for (; written + INSERT_BATCH <= entries.length; written += INSERT_BATCH)
-      insert(position, entries, written, INSERT_BATCH);
-    for (; written < entries.length; written += 1) insert(position, entries, written, 1);
+    ...createLookups(writer.reading, names, frontier),
+    ...createChanges(writer.reading, names),
+    ...createReads(writer.reading, numbers, names, floor),
   };
 }
 
 function createLookups(
-  driver: SqliteDriver,
+  driver: SqliteReader,
   names: CollectionNames,
   frontier: Frontier,
 ): Pick<Log, 'identity' | 'greatestId'> {
@@ -143,7 +118,7 @@ function createLookups(
   };
 }
 
-function createChanges(driver: SqliteDriver, names: CollectionNames): Pick<Log, 'countSince' | 'changedSince'> {
+function createChanges(driver: SqliteReader, names: CollectionNames): Pick<Log, 'countSince' | 'changedSince'> {
   const columns = 'SELECT position, collection, entity FROM tendril_identity';
   return {
     countSince: (position, limit) => {
@@ -166,7 +141,7 @@ function createChanges(driver: SqliteDriver, names: CollectionNames): Pick<Log, 
 }
 
 function createReads(
-  driver: SqliteDriver,
+  driver: SqliteReader,
   numbers: CollectionNumbers,
   names: CollectionNames,
   floor: Floor,
@@ -239,15 +214,4 @@ function readLast(driver: SqliteDriver): { readonly position: Position; readonly
   const [position, chain] = driver.get(LAST_TRANSACTION) ?? [0, CHAIN_START];
   if (!(chain instanceof Uint8Array) || chain.length !== CHAIN_START.length) throw damaged('the chain hash');
   return { position: position as Position, chain };
-}
-
-function numberOf(numbers: CollectionNumbers, collection: string): number {
-  const number = numbers.get(collection);
-  if (number !== undefined) return number;
-  throw new TendrilError({
-    code: 'unknown-collection',
-    problem: `This node has no collection ${JSON.stringify(collection)}.`,
-    remedy: 'Pass it in `collections` when the node is opened.',
-    facts: { collection },
-  });
 }

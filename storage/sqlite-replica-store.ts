@@ -2,7 +2,16 @@
 import type { Cell, SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { SqliteDriver } from './driver.ts';
-import { bytesOfId, type EntityId, ID_BYTES, type OperationId, readId, type SystemId, type TransactionId } from './ids.ts';
+import {
+  bytesOfId,
+  type EntityId,
+  ID_BYTES,
+  type OperationId,
+  readId,
+  type SystemId,
+  type TransactionId,
+} from './ids.ts';
+import type { CollectionNumbers } from './log-writer.ts';
 import { readMeta, writeMeta } from './meta.ts';
 import {
   decodeBase,
@@ -15,7 +24,6 @@ import {
 import type { Damage, KeptBase, KeptReplica, KeptSelection, KeptTransaction, ReplicaStore } from './replica-store.ts';
 import { bytesIn, damaged } from './row-bytes.ts';
 import { decodeSelection, encodeSelection } from './selection-bytes.ts';
-import type { CollectionNumbers } from './sqlite-log.ts';
 import { INSERT_BATCH } from './tables.ts';
 
 const CURSOR_KEY = 'cursor';

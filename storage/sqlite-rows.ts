@@ -9,6 +9,7 @@ import type { Cell, SqlValue } from '../query/index.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { SqliteDriver } from './driver.ts';
 import { bytesOfHex } from './encoding.ts';
+import { Gathering } from './gathering.ts';
 import { bytesOfId, type EntityId, type OperationId, type Position, readId } from './ids.ts';
 import {
   bytesIn,
@@ -20,7 +21,7 @@ import {
   encodeVersions,
 } from './row-bytes.ts';
 import type { Rows, StoredRow } from './rows.ts';
-import { INSERT_BATCH, insertSql, physicalTable, quoted } from './tables.ts';
+import { insertAll, insertSql, insertsSql, physicalTable, quoted } from './tables.ts';
 
 /** Different sets of changed columns that a collection keeps a statement for; past it an update names every column. */
 export const MAX_UPDATE_SHAPES = 64;
@@ -35,6 +36,7 @@ type TableRows = {
   readonly read: (id: EntityId) => StoredRow | null;
   readonly write: (id: EntityId, before: StoredRow | null, after: StoredRow, isPending?: boolean) => void;
   readonly writeNew: (rows: readonly StoredRow[]) => void;
+  readonly together: <Result>(body: () => Result) => Result;
   readonly erase: (id: EntityId) => void;
 };
 
@@ -46,6 +48,10 @@ export function createSqliteRows(driver: SqliteDriver, descriptors: ReadonlyMap<
     read: (collection, id) => tableOf(collection).read(id),
     write: (collection, id, before, after, isPending) => tableOf(collection).write(id, before, after, isPending),
     writeNew: (collection, added) => tableOf(collection).writeNew(added),
+    together: (body) => {
+      const inside = [...tables.values()].reduce((inner, table) => () => table.together(inner), body);
+      return inside();
+    },
     erase: (collection, id) => tableOf(collection).erase(id),
   };
 }
@@ -61,22 +67,21 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
   const columns = table.columns.map(({ name }) => quoted(name));
   const all = [...columns, ...HIDDEN];
   const readSql = `SELECT ${readColumns(descriptor).join(', ')} FROM ${physical} WHERE id = ?`;
-  const insertRowSql = insertSql(physical, all, 1);
-  const insertRowsSql = insertSql(physical, all, INSERT_BATCH);
+  const insertSqls = insertsSql(physical, all);
   const insertPendingSql = insertSql(physical, [...all, '_pending'], 1);
   const eraseSql = `DELETE FROM ${physical} WHERE id = ?`;
   const updateSqlOf = createUpdateSql(physical, columns);
   const width = columns.length;
 
-  const cellsOf = (row: StoredRow): SqlValue[] => {
-    const cells: SqlValue[] = row.values.slice();
+  const addCells = (row: StoredRow, cells: SqlValue[]): void => {
+    for (const cell of row.values) cells.push(cell);
     cells.push(encodeIds(row.head), encodeVersions(row.versions), deletedBytes(row), row.asOf, encodeExtra(row.extra));
-    return cells;
   };
   const insert = (row: StoredRow, isPending: boolean | undefined) => {
-    const parameters = cellsOf(row);
+    const parameters: SqlValue[] = [];
+    addCells(row, parameters);
     if (isPending === true) parameters.push(IS_PENDING);
-    driver.run(isPending === true ? insertPendingSql : insertRowSql, parameters);
+    driver.run(isPending === true ? insertPendingSql : insertSqls.one, parameters);
   };
   const update = (id: EntityId, before: StoredRow, after: StoredRow, isPending: boolean | undefined) => {
     const { columns: changed, sql } = updateSqlOf(before, after, isPending !== undefined);
@@ -87,23 +92,52 @@ function createTableRows(driver: SqliteDriver, descriptor: Descriptor): TableRow
     parameters.push(id);
     driver.run(sql, parameters);
   };
+  const created = gatherCreated((rows) => insertAll(driver, insertSqls, rows, addCells));
   return {
     read: (id) => {
+      created.settle(id);
       const cells = driver.get(readSql, [id]);
       return cells === undefined ? null : storedRow(cells, width);
     },
     write: (id, before, after, isPending) => {
+      created.settle(id);
       if (before === null) insert(after, isPending);
       else update(id, before, after, isPending);
     },
-    writeNew: (rows) => {
-      let written = 0;
-      for (; written + INSERT_BATCH <= rows.length; written += INSERT_BATCH)
-        driver.run(insertRowsSql, rows.slice(written, written + INSERT_BATCH).flatMap(cellsOf));
-      for (; written < rows.length; written += 1) insert(rows[written]!, false);
-    },
+    writeNew: created.add,
+    together: created.together,
     erase: (id) => {
+      created.settle(id);
       driver.run(eraseSql, [id]);
+    },
+  };
+}
+
+/** New rows of one table; while they are gathered, those that wait are known by their ids. */
+function gatherCreated(insert: (rows: readonly StoredRow[]) => void) {
+  const waiting = new Set<unknown>();
+  const gathering = new Gathering<readonly StoredRow[]>((lists) => {
+    waiting.clear();
+    insert(lists.length === 1 ? lists[0]! : lists.flat());
+  });
+  let isTogether = false;
+  return {
+    add: (rows: readonly StoredRow[]) => {
+      if (isTogether) for (const { values } of rows) waiting.add(values[0]);
+      gathering.add(rows);
+    },
+    /** Where it waits, it is written. */
+    settle: (id: EntityId) => {
+      if (waiting.has(id)) gathering.settle();
+    },
+    together: <Result>(body: () => Result): Result => {
+      isTogether = true;
+      try {
+        return gathering.within(body);
+      } finally {
+        isTogether = false;
+        waiting.clear();
+      }
     },
   };
 }

@@ -7,9 +7,10 @@
  *     of its living rows' properties, which SQLite flattens: the same plans and indexes as a table's;
  *   - a property's column is nullable and carries the property's default, which a row that never set it reads.
  */
-import type { ColumnType } from '../query/index.ts';
+import type { ColumnType, SqlValue } from '../query/index.ts';
 import type { Collection } from './collection.ts';
 import { literalOf } from './descriptor.ts';
+import type { SqliteDriver } from './driver.ts';
 import { columnTypeOf, type PropertyRule } from './property-rule.ts';
 
 /** 'Tend': marks a file as ours. */
@@ -61,9 +62,41 @@ export function physicalTable(collection: string): string {
   return quoted(`_${collection}`);
 }
 
+/** The same INSERT of one row, and of INSERT_BATCH. */
+export interface InsertSql {
+  readonly one: string;
+  readonly many: string;
+}
+
+/** - `end`: what follows the rows. */
+export function insertsSql(table: string, columns: readonly string[], end = ''): InsertSql {
+  return { one: insertSql(table, columns, 1) + end, many: insertSql(table, columns, INSERT_BATCH) + end };
+}
+
+/**
+ * Of many rows, one that fails leaves those before it: whoever runs it takes back all that it did. Otherwise SQLite would
+ * keep what each page was before the statement, and give it up by walking over all that the savepoint around it keeps.
+ */
 export function insertSql(table: string, columns: readonly string[], rows: number): string {
+  const insert = rows === 1 ? 'INSERT' : 'INSERT OR FAIL';
   const marks = `(${columns.map(() => '?').join(', ')})`;
-  return `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array(rows).fill(marks).join(', ')}`;
+  return `${insert} INTO ${table} (${columns.join(', ')}) VALUES ${Array(rows).fill(marks).join(', ')}`;
+}
+
+/** Runs the INSERT of INSERT_BATCH rows as often as there are so many, then that of one. `cells`: adds those of an item. */
+export function insertAll<Item>(
+  driver: Pick<SqliteDriver, 'run'>,
+  { one, many }: InsertSql,
+  items: readonly Item[],
+  cells: (item: Item, cells: SqlValue[]) => void,
+): void {
+  let at = 0;
+  for (let size = INSERT_BATCH; at < items.length; ) {
+    if (items.length - at < size) size = 1;
+    const parameters: SqlValue[] = [];
+    for (const end = at + size; at < end; at += 1) cells(items[at]!, parameters);
+    driver.run(size === 1 ? one : many, parameters);
+  }
 }
 
 /** What a collection's table has beside the id and the properties. */

@@ -1,4 +1,4 @@
-/** Tendril as a server: a durable node for whoever connects. */
+/** Tendril as a server: a node for whoever connects, a durable one, or an ephemeral one as a relay of its upstream. */
 export {
   type Access,
   type Authority,

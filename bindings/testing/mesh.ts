@@ -49,10 +49,11 @@ const START_MS = Date.UTC(2024, 0, 1);
 /**
  * Opens a world of simulated nodes. All is real but what lies outside of a node: links, time, randomness and disks.
  *
- * @throws {TendrilError} `invalid-option` for nodes that are no tree below one authority.
+ * @throws {TendrilError} `invalid-option` for nodes that are no tree below one authority, or a seed that is none.
  */
 export async function mesh<const Name extends string>(options: MeshOptions<Name>): Promise<World<Name>> {
   const { seed, nodes: described, latency = LATENCY, onEvent = () => {} } = options;
+  checkSeed(seed);
   const time = new VirtualTime(seeded(seed, 'time'));
   const network = new Network({ time, random: seeded(seed, 'network'), latency });
   const nodes = new Map<string, SimulatedNode>();
@@ -101,6 +102,7 @@ function randomOf(seed: number, name: string): Seeded {
 /** Upstreams before their followers. */
 function inOrder<Name extends string>(described: Readonly<Record<Name, MeshNode<Name>>>): readonly Name[] {
   const names = Object.keys(described) as Name[];
+  if (names.length === 0) throw noTree();
   const ordered: Name[] = [];
   while (ordered.length < names.length) {
     const next = names.find((name) => {
@@ -111,6 +113,16 @@ function inOrder<Name extends string>(described: Readonly<Record<Name, MeshNode<
     ordered.push(next);
   }
   return ordered;
+}
+
+function checkSeed(seed: number): void {
+  if (Number.isSafeInteger(seed) && seed >= 0) return;
+  throw new TendrilError({
+    code: 'invalid-option',
+    problem: 'The seed of a mesh is no whole number from 0 up.',
+    remedy: 'Give a whole number, 0 or more: the same one gives the same world.',
+    facts: { option: 'seed', seed },
+  });
 }
 
 function noTree(): TendrilError {

@@ -17,8 +17,6 @@ export interface Host {
   readonly name: string;
   /** Null while nobody can reach it. */
   readonly incarnation: () => Incarnation | null;
-  /** Null while it is down. */
-  readonly dialling: () => Incarnation | null;
   /** Serves whoever is at the other end. */
   readonly accept: (connector: Connector) => void;
 }
@@ -45,9 +43,9 @@ export class Network {
     this.#parts = parts;
   }
 
-  /** From `from` to `to`, which may be down, when asked to connect. */
-  connector(from: Host, to: Host): Connector {
-    return { name: `simulated ${to.name}`, connect: (events) => this.#dial(from, to, events) };
+  /** From this life of `from` to `to`, which may be down, when asked to connect. */
+  connector(from: Host, to: Host, incarnation: Incarnation): Connector {
+    return { name: `simulated ${to.name}`, connect: (events) => this.#dial(from, to, incarnation, events) };
   }
 
   /** No link between them any more, and no new one, until `heal`. Both sides learn of it in their time. */
@@ -107,12 +105,9 @@ export class Network {
     return bytes;
   }
 
-  #dial(from: Host, to: Host, events: LinkEvents): ReturnType<Connector['connect']> {
+  #dial(from: Host, to: Host, incarnation: Incarnation, events: LinkEvents): ReturnType<Connector['connect']> {
     const link = new SimulatedLink({
-      from,
-      to,
-      events,
-      incarnation: from.dialling()!,
+      ...{ from, to, events, incarnation },
       isReachable: () => !this.#severed.has(pairOf(from.name, to.name)),
       channel: (here, there, arrivals) => new Channel(this.#parts.time, this.#way(here, there), arrivals),
     });

@@ -2,7 +2,8 @@
  * Simulated node: a real node over simulated everything, through all its lives.
  *
  * Invariants
- *   - at most one incarnation at a time; what the one before had open answers nothing and hears nothing any more;
+ *   - at most one incarnation at a time; what one that crashed had open answers nothing and hears nothing any more;
+ *   - what is closed goes on in the same process: whatever it forgot to end is still there, until that crashes;
  *   - its disk, its id, its randomness and its clock's error outlive it.
  */
 import { Node, type NodeOptions } from '../../engine/index.ts';
@@ -45,6 +46,8 @@ export class SimulatedNode implements Host {
   readonly #random: ReturnType<typeof seededPort>;
   #skewMs = 0;
   #incarnation: Incarnation | null = null;
+  /** Closed in this process. */
+  #ghosts: Incarnation[] = [];
   #node: Node | null = null;
   #watched: ReadonlySet<Watched> = new Set();
   #served: ServedLink[] = [];
@@ -95,9 +98,6 @@ export class SimulatedNode implements Host {
   /** Null for whoever calls it before it is open. */
   readonly incarnation = (): Incarnation | null => (this.#node === null ? null : this.#incarnation);
 
-  /** Its present life, from the beginning of its opening on. */
-  readonly dialling = (): Incarnation | null => this.#incarnation;
-
   readonly accept = (connector: Connector): void => {
     const { scheduler } = this.#incarnation!.ports;
     const { limits } = this.#parts;
@@ -136,7 +136,7 @@ export class SimulatedNode implements Host {
       ports: incarnation.ports,
       onError: this.#failed,
       ...(role === undefined ? {} : { role }),
-      ...(this.upstream === null ? {} : { upstream: over(network.connector(this, this.upstream)) }),
+      ...(this.upstream === null ? {} : { upstream: over(network.connector(this, this.upstream, incarnation)) }),
     };
     try {
       const node = await Node.open(options);
@@ -150,11 +150,25 @@ export class SimulatedNode implements Host {
     }
   }
 
+  /** Closes it, as its program does: from now on it is down. Resolves when it has closed; never if it crashes meanwhile. */
+  async stop(): Promise<void> {
+    const node = this.running;
+    const incarnation = this.#incarnation!;
+    this.#node = null;
+    this.#watched = new Set();
+    await node.close();
+    if (this.#incarnation !== incarnation) return;
+    this.#incarnation = null;
+    this.#ghosts.push(incarnation);
+    this.#served = [];
+    this.disk.abandon();
+  }
+
   /** Its process is gone, at once. `isSilent`: those it spoke with are not told. */
   crash(isSilent = false): void {
     const incarnation = this.#incarnation;
     if (incarnation === null) return;
-    incarnation.end();
+    for (const each of [incarnation, ...this.#ghosts.splice(0)]) each.end();
     this.#incarnation = null;
     this.#node = null;
     this.#watched = new Set();

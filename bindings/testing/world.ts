@@ -151,7 +151,12 @@ export class World<Name extends string = string> {
     this.#node(name).crash(isSilent);
   }
 
-  /** The same, in the next group that it commits. */
+  /** Closes the node, as its program does. It takes virtual time where something is pending: await it with `until`. */
+  stop(name: Name): Promise<void> {
+    return this.#node(name).stop();
+  }
+
+  /** As `crash`, in the next group that it commits. */
   crashLater(name: Name, at: CrashPoint, isSilent = false): void {
     this.#node(name).crashLater(at, isSilent);
   }

@@ -11,11 +11,11 @@
 import { assert, TendrilError } from '../../errors.ts';
 import { bindStatement, type Cell, pieceValues, type RawRow, type StatementColumn } from '../../query/index.ts';
 import type { TransactionId } from '../../storage/index.ts';
-import { type CatalogEntry, unknownCollection } from '../catalog.ts';
+import { type CatalogEntry, collectionNotHere } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import type { Reader } from '../reader.ts';
 import { type SqlRow, typeOf } from '../sql-result.ts';
-import type { AnswerColumn, Request } from '../upstream/stream.ts';
+import type { AnswerColumn, RequestOf } from '../stream.ts';
 import { acceptTransaction } from '../write/accept.ts';
 import type { Member, Outcome } from '../write/commit-queue.ts';
 import { insideGroup } from '../write/standpoint.ts';
@@ -25,7 +25,7 @@ import type { Job } from './hydration.ts';
 import { MAX_ANSWER_ROWS, MAX_CHUNK_BYTES, MAX_WHOLE_ANSWER_BYTES, MAX_WHOLE_ANSWER_ROWS } from './limits.ts';
 import type { Follower } from './subscription.ts';
 
-export type Ask = Extract<Request, { readonly kind: 'ask' }>;
+export type Ask = RequestOf<'ask'>;
 
 export interface Answer {
   readonly columns: readonly AnswerColumn[];
@@ -159,7 +159,7 @@ function writeFor({ core, statements }: AnswerParts, ask: Ask): { readonly answe
 
 function selected({ core, reader }: AnswerParts, { text, parameters }: Ask, collection: string): Answer {
   const entry = core.catalog.named(collection);
-  if (entry === null) throw unknownCollection(collection);
+  if (entry === null) throw collectionNotHere(collection);
   return { columns: columnsOf(entry), rows: bounded(reader.rows(reader.select(entry, text, parameters))), changes: 0 };
 }
 

@@ -13,10 +13,13 @@
  *     under way, nobody remembers it, and nothing that is asked for later is answered on what the session had.
  */
 import { TendrilError } from '../../errors.ts';
-import type { Cursor, EntityId, Log, Position } from '../../storage/index.ts';
+import type { Cursor, Descriptor, EntityId, Log, Position, StoredRow } from '../../storage/index.ts';
 import { ChangedRows } from './changed-rows.ts';
+import type { FollowedSelection } from './followed-selection.ts';
 import { MAX_CATCH_UP_OPERATIONS, MAX_DEPARTURES } from './limits.ts';
+import { OperationCount } from './operation-count.ts';
 import type { SharedPast } from './shared-past.ts';
+import type { SharedParts } from './walk.ts';
 
 export interface CatchUpParts {
   readonly log: Pick<Log, 'position' | 'floor' | 'covers' | 'countSince'>;
@@ -24,12 +27,16 @@ export interface CatchUpParts {
 }
 
 /** Whether what came since the cursor can be told. */
-export function canResume({ log }: Pick<CatchUpParts, 'log'>, cursor: Cursor | null): cursor is Cursor {
+export function canResume(
+  { log }: Pick<CatchUpParts, 'log'>,
+  cursor: Cursor | null,
+  operations = new OperationCount(log),
+): cursor is Cursor {
   if (cursor === null || !log.covers(cursor) || cursor.position < log.floor()) return false;
   const most = MAX_CATCH_UP_OPERATIONS;
   // Each position has at least one operation.
   if (log.position() - cursor.position > most) return false;
-  return log.countSince(cursor.position, most + 1) <= most;
+  return operations.isAtMost(most, cursor.position);
 }
 
 export class CatchUp {
@@ -115,6 +122,24 @@ export class CatchUp {
     for (const id of this.departed(collection)) changed.note(id);
     this.#changed.set(collection, changed);
     return changed;
+  }
+
+  /** What others with the same cursor are told. - `edge`: of a window, the last row that the session had. */
+  shared(followed: FollowedSelection, edge: EntityId | null): SharedParts {
+    const { answers } = this.#parts.past;
+    // What it was told to have left, it alone has not.
+    const isLikeOthers = () => this.departed(followed.collection).size === 0;
+    const had = (after: EntityId | null, most: number) => ({ cursor: this.cursor!, edge, after, most });
+    return {
+      known: (after, most) => (isLikeOthers() ? answers.known(followed, had(after, most)) : null),
+      keep: (after, most, portion) => {
+        if (isLikeOthers()) answers.keep(followed, had(after, most), portion);
+      },
+    };
+  }
+
+  encode(descriptor: Descriptor, row: StoredRow): Uint8Array | TendrilError {
+    return this.#parts.past.encode(descriptor, row);
   }
 
   /** The session is told that it follows this row no more. @throws {TendrilError} `limit-exceeded` past MAX_DEPARTURES. */

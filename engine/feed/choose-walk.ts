@@ -4,7 +4,7 @@ import { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import { BUCKETS_BYTES, orDamage } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
-import type { Had } from '../upstream/stream.ts';
+import type { Had } from '../stream.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { FeedRows } from './feed-rows.ts';
 import type { FollowedCollection } from './followed-collection.ts';

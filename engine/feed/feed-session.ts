@@ -9,8 +9,8 @@
  */
 import { TendrilError } from '../../errors.ts';
 import { type EntityId, type FollowerPlace, sameBytes } from '../../storage/index.ts';
-import { unknownCollection } from '../catalog.ts';
-import type { FeedSession, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
+import { collectionNotHere } from '../catalog.ts';
+import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
 import { type Answer, Answering, type Ask, Asking } from './answers.ts';
 import { CatchUp, canResume } from './catch-up.ts';
 import { checkHad, chooseWalk } from './choose-walk.ts';
@@ -25,8 +25,6 @@ import { Offers } from './offers.ts';
 import { SessionUploads } from './session-uploads.ts';
 import type { Follower } from './subscription.ts';
 import { hadWithoutResuming, neverUsed, tooManyAsks, tooManySubscriptions, usedTwice } from './violations.ts';
-
-type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;
 
 export class Session implements FeedSession, Follower {
   readonly #desk: FeedDesk;
@@ -66,7 +64,8 @@ export class Session implements FeedSession, Follower {
     this.#offers = new Offers({ core, ingester, load, peer, followsLog, say, fail });
     const { cursor } = peer.greeting;
     const { log } = desk.core;
-    this.#catchUp = new CatchUp({ log, past: desk.past }, canResume({ log }, cursor) ? cursor.position : null);
+    const resumes = canResume({ log }, cursor, desk.operations);
+    this.#catchUp = new CatchUp({ log, past: desk.past }, resumes ? cursor.position : null);
     desk.silence.told(this, desk.source.position());
   }
 
@@ -263,7 +262,7 @@ export class Session implements FeedSession, Follower {
     let hydration: Hydration;
     try {
       const collection = this.#desk.collections.get(name);
-      if (collection === undefined) throw unknownCollection(name);
+      if (collection === undefined) throw collectionNotHere(name);
       if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw tooManySubscriptions();
       const selection = this.#desk.reader.select(collection.entry, text, parameters);
       const subscription = collection.subscribe(this, number, selection, text);

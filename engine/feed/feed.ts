@@ -14,7 +14,7 @@ import type { Core } from '../core.ts';
 import { createIngester, type Ingester } from '../ingest/ingest.ts';
 import type { IndexSizes } from '../live/selection-index.ts';
 import type { Reader } from '../reader.ts';
-import type { FeedSession, Peer, Step } from '../upstream/stream.ts';
+import type { FeedSession, Peer, Step } from '../stream.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import { createAnswerParts } from './answers.ts';
 import type { FeedDesk } from './feed-desk.ts';
@@ -24,6 +24,7 @@ import { type FeedWork, noFeedWork } from './feed-work.ts';
 import { FollowedCollection, type OpenWindow } from './followed-collection.ts';
 import { FollowedWindow } from './followed-window.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
+import { OperationCount } from './operation-count.ts';
 import { Quiet } from './quiet.ts';
 import { SharedPast } from './shared-past.ts';
 import { Silence } from './silence.ts';
@@ -166,6 +167,7 @@ function createDesk(parts: FeedParts, rows: FeedRows, quiet: Quiet, sessions: Se
     ingester: parts.ingester ?? createIngester(core, queue),
     forwarding: parts.forwarding ?? null,
     past: new SharedPast({ log: core.log, rowAt: core.rowAt, rows, scheduler: core.scheduler }),
+    operations: new OperationCount(core.log),
     silence: new Silence(),
     answers: createAnswerParts(core, reader),
     work,

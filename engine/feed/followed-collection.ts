@@ -20,7 +20,7 @@ import { type Bucket, itemsOf, withItem, withoutItem } from '../live/bucket.ts';
 import { createPlans, limitOf, type Plans, parametersOf, refuseOffset } from '../live/plan.ts';
 import { type IndexSizes, SelectionIndex } from '../live/selection-index.ts';
 import { capacityOf } from '../live/window.ts';
-import type { SelectionNumber } from '../upstream/stream.ts';
+import type { SelectionNumber } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';
 import { type FollowedRows, FollowedSelection } from './followed-selection.ts';
 import type { WindowParts } from './followed-window.ts';

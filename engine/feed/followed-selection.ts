@@ -4,7 +4,7 @@
  * Invariant: one without LIMIT holds no rows; whether a row is followed, its matcher tells.
  */
 import type { RawRow, Selection } from '../../query/index.ts';
-import type { SelectionNumber } from '../upstream/stream.ts';
+import type { SelectionNumber } from '../stream.ts';
 import type { FollowedWindow } from './followed-window.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -14,6 +14,8 @@ export type FollowedRows = Pick<FollowedWindow, keyof FollowedWindow>;
 export class FollowedSelection {
   /** For the selection index. */
   mark = 0;
+  /** Counts the transactions that may have concerned it. */
+  version = 0;
   readonly collection: string;
   readonly number: SelectionNumber;
   readonly selection: Selection;
@@ -22,7 +24,7 @@ export class FollowedSelection {
   readonly window: FollowedRows | null;
   readonly subscriptions = new Set<Subscription>();
 
-  constructor(parts: Omit<FollowedSelection, 'mark' | 'subscriptions' | 'fail'>) {
+  constructor(parts: Omit<FollowedSelection, 'mark' | 'version' | 'subscriptions' | 'fail'>) {
     this.collection = parts.collection;
     this.number = parts.number;
     this.selection = parts.selection;

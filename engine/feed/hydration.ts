@@ -13,8 +13,11 @@ import type { Source } from '../change.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import { MAX_CHUNK_BYTES } from './limits.ts';
+import type { Portion } from './shared-answers.ts';
 import type { Subscription } from './subscription.ts';
 import { type Found, NO_BUCKETS, type Walk } from './walk.ts';
+
+type Chunk = NonNullable<Portion['said']>;
 
 export interface HydrationParts {
   readonly source: Source;
@@ -26,13 +29,6 @@ export interface HydrationParts {
 export interface Job {
   /** Says the next part, or does what must be done before. False when there is nothing to say any more. */
   readonly advance: () => boolean;
-}
-
-interface Portion {
-  readonly rows: Uint8Array[];
-  readonly left: EntityId[];
-  through: EntityId | null;
-  isLast: boolean;
 }
 
 export class Hydration implements Job {
@@ -68,8 +64,15 @@ export class Hydration implements Job {
   advance(): boolean {
     if (this.#isOver) return false;
     try {
-      if (!this.#walk.prepare()) return true;
-      const portion = this.#read();
+      const { shared } = this.#walk;
+      const { through } = this.subscription;
+      const { chunkRows } = this.#parts;
+      let portion = shared?.known(through, chunkRows) ?? null;
+      if (portion === null) {
+        if (!this.#walk.prepare()) return true;
+        portion = this.#read();
+        shared?.keep(through, chunkRows, portion);
+      }
       this.#say(portion);
       if (portion.isLast) this.#end();
       return !portion.isLast;
@@ -87,7 +90,8 @@ export class Hydration implements Job {
     this.#walk.end();
   }
 
-  #say({ rows, left, through, isLast }: Portion): void {
+  #say(portion: Portion): void {
+    const { rows, left, through, isLast } = portion;
     const { subscription } = this;
     const { follower, number, followed } = subscription;
     const isFirst = this.#isFirst;
@@ -97,7 +101,7 @@ export class Hydration implements Job {
     subscription.isComplete = isLast;
     // Of many rows that were looked at there may be none to speak of.
     if (!isFirst && !isLast && rows.length === 0 && left.length === 0) return;
-    follower.say({
+    const said = {
       kind: 'chunk',
       subscription: number,
       selection: followed.number,
@@ -109,12 +113,15 @@ export class Hydration implements Job {
       total: this.#total,
       last: isLast,
       edge: isLast && followed.window !== null ? followed.window.edge : null,
-    });
+    } as const;
+    if (portion.said === null || !isSame(portion.said, said)) portion.said = said;
+    follower.say(portion.said);
   }
 
   #read(): Portion {
     const { chunkRows, work } = this.#parts;
-    const portion: Portion = { rows: [], left: [], through: this.subscription.through, isLast: true };
+    const { through } = this.subscription;
+    const portion: Portion = { rows: [], left: [], through, isLast: true, isWhole: true, said: null };
     let [count, bytes] = [0, 0];
     for (const found of this.#walk.next(portion.through, chunkRows)) {
       if (count >= chunkRows || bytes >= MAX_CHUNK_BYTES) {
@@ -138,12 +145,12 @@ export class Hydration implements Job {
         portion.left.push(found.id);
         return 0;
       case 'unreadable':
-        this.#tellUnreadable(found.id, found.error);
+        this.#tellUnreadable(portion, found.id, found.error);
         return 0;
       case 'row': {
-        const encoded = encodeOrDamage(this.#collection.entry.descriptor, found.row);
+        const encoded = this.#walk.encode?.(found.row) ?? encodeOrDamage(this.#collection.entry.descriptor, found.row);
         if (encoded instanceof TendrilError) {
-          this.#tellUnreadable(found.id, encoded);
+          this.#tellUnreadable(portion, found.id, encoded);
           return 0;
         }
         portion.rows.push(encoded);
@@ -152,8 +159,20 @@ export class Hydration implements Job {
     }
   }
 
-  #tellUnreadable(entity: EntityId, error: TendrilError): void {
+  #tellUnreadable(portion: Portion, entity: EntityId, error: TendrilError): void {
+    portion.isWhole = false;
     this.#parts.work.unreadable += 1;
     this.subscription.follower.say({ kind: 'unreadable', collection: this.#collection.name, entity, error });
   }
+}
+
+/** Of chunks with the same rows. */
+function isSame(one: Chunk, other: Chunk): boolean {
+  return (
+    one.subscription === other.subscription &&
+    one.position === other.position &&
+    one.total === other.total &&
+    one.differing.length === other.differing.length &&
+    one.edge === other.edge
+  );
 }

@@ -17,6 +17,8 @@ export const MAX_CATCH_UP_TURN = 10_000;
 /** Rows kept in memory while sessions catch up, as they were and are, for all of them, and bytes of their cells. */
 export const MAX_SHARED_IMAGES = 20_000;
 export const MAX_SHARED_BYTES = 32 * 1_024 * 1_024;
+/** Bytes kept meanwhile of what sessions were told, for others that had the same. */
+export const MAX_SHARED_ANSWER_BYTES = 32 * 1_024 * 1_024;
 /** How long they are kept for those that come back a little later. */
 export const SHARED_PAST_MS = 10_000;
 /** Operations of the log, without what they say, that are kept meanwhile: as many as one session may have missed. */

@@ -9,7 +9,7 @@
  */
 import type { Position, TransactionId } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
-import type { LoggedTransaction, Peer, Said } from '../upstream/stream.ts';
+import type { LoggedTransaction, Peer, Said } from '../stream.ts';
 import type { Job } from './hydration.ts';
 import { MAX_CHUNK_BYTES, MAX_LOGGED_OPERATIONS } from './limits.ts';
 

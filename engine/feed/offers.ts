@@ -14,13 +14,13 @@ import { TendrilError } from '../../errors.ts';
 import { decodeKept, isSkeleton, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
-import type { Peer, Request, Said } from '../upstream/stream.ts';
+import type { Peer, RequestOf, Said } from '../stream.ts';
 import { hasDrifted } from './judge-upload.ts';
 import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
 import type { Load, UploadLoad } from './upload-load.ts';
 import { offeredOutOfOrder } from './violations.ts';
 
-export type OfferRequest = Extract<Request, { readonly kind: 'offer' }>;
+export type OfferRequest = RequestOf<'offer'>;
 
 export interface OffersParts {
   readonly core: Core;

@@ -7,7 +7,7 @@
  */
 import { assert, TendrilError } from '../../errors.ts';
 import { type EntityId, encodeOrDamage, type OperationId, type Position } from '../../storage/index.ts';
-import type { Part, Peer } from '../upstream/stream.ts';
+import type { Part, Peer } from '../stream.ts';
 import type { FeedDesk } from './feed-desk.ts';
 import type { HeldIds } from './held-ids.ts';
 import type { Uploaded } from './judge-upload.ts';

@@ -3,15 +3,25 @@
  * for all of them. A thousand that come back together ask for much the same.
  *
  * Invariants
- *   - a row as it stood is true from the position of its last change before, up to the last position that it was asked
- *     for; a row as it is, until a commit changes it: `changed` is told of that before any session is;
+ *   - a row as it stood is true from the position of its last change before, up to its next one, or, where that is not
+ *     known, the last position that it was asked for; a row as it is, until a commit changes it: `changed` is told of that
+ *     before any session is;
  *   - of the log a stretch without a gap is kept, and told in whole transactions;
  *   - nothing is kept when nobody has caught up for SHARED_PAST_MS, and at most MAX_SHARED_IMAGES rows of MAX_SHARED_BYTES and
  *     MAX_SHARED_CHANGES operations: past either, all of that is forgotten, and read again where it is asked for again.
  */
 import { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
-import type { ChangedEntity, EntityId, Log, Position, Snapshots, StoredRow } from '../../storage/index.ts';
+import {
+  type ChangedEntity,
+  type Descriptor,
+  type EntityId,
+  encodeOrDamage,
+  type Log,
+  type Position,
+  type Snapshots,
+  type StoredRow,
+} from '../../storage/index.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
 import type { FeedRows } from './feed-rows.ts';
 import {
@@ -22,6 +32,7 @@ import {
   MAX_SHARED_IMAGES,
   SHARED_PAST_MS,
 } from './limits.ts';
+import { SharedAnswers } from './shared-answers.ts';
 
 export interface PastParts {
   readonly log: Pick<Log, 'changedSince'>;
@@ -48,12 +59,17 @@ const START = 0 as Position;
 const CELL_BYTES = 8;
 
 export class SharedPast {
+  readonly answers = new SharedAnswers();
   readonly #parts: PastParts;
   readonly #images = new Map<string, Map<EntityId, Images>>();
+  /** Of rows as they are, in the bytes in which they are told. */
+  #encoded = new WeakMap<StoredRow, Uint8Array>();
   #count = 0;
   #bytes = 0;
   /** The operations after `from`, up to `through`. */
   #changes: ChangedEntity[] = [];
+  /** The positions of them, by entity, ascending. */
+  readonly #positions = new Map<EntityId, Position[]>();
   #from = START;
   #through = START;
   #users = 0;
@@ -86,8 +102,9 @@ export class SharedPast {
     this.#cancelForgetting?.();
     this.#cancelForgetting = null;
     this.#forgetImages();
-    this.#changes = [];
-    [this.#from, this.#through] = [START, START];
+    this.answers.forget();
+    this.#beginStretch(START);
+    this.#through = START;
   }
 
   /** A commit has changed this row. */
@@ -123,15 +140,34 @@ export class SharedPast {
     if (known !== undefined) return known.row;
     const stored = this.#parts.rowAt(position, collection, id, 2 * MAX_CATCH_UP_OPERATIONS);
     const from = stored?.asOf ?? START;
+    const through = this.#unchangedThrough(position, id);
     const same = past.find((one) => one.from === from);
     if (same !== undefined) {
-      same.through = position;
+      same.through = through;
       return same.row;
     }
     const row = stored === null || stored.deleted !== null ? null : stored.values;
-    past.push({ from, through: position, row });
+    past.push({ from, through, row });
     this.#keep(row);
     return row;
+  }
+
+  /** `row`: as it is. */
+  encode(descriptor: Descriptor, row: StoredRow): Uint8Array | TendrilError {
+    const known = this.#encoded.get(row);
+    if (known !== undefined) return known;
+    const encoded = encodeOrDamage(descriptor, row);
+    if (encoded instanceof TendrilError) return encoded;
+    this.#encoded.set(row, encoded);
+    this.#keepBytes(encoded.length);
+    return encoded;
+  }
+
+  /** How long the row stays as it stood at `position`. */
+  #unchangedThrough(position: Position, id: EntityId): Position {
+    if (position < this.#from || position > this.#through) return position;
+    const next = this.#positions.get(id)?.find((changedAt) => changedAt > position);
+    return next === undefined ? this.#through : ((next - 1) as Position);
   }
 
   /** - `isKept`: what is read goes on where the stretch ends, or is a new one. */
@@ -139,14 +175,22 @@ export class SharedPast {
     const found = this.#parts.log.changedSince(position, MAX_CATCH_UP_TURN);
     const last = found.at(-1);
     if (!isKept || this.#users === 0 || last === undefined) return found;
-    if (position !== this.#through || this.#changes.length + found.length > MAX_SHARED_CHANGES) {
-      this.#changes = [];
-      this.#from = position;
+    const isLonger = this.#changes.length + found.length > MAX_SHARED_CHANGES;
+    if (position !== this.#through || isLonger || this.#changes.length === 0) this.#beginStretch(position);
+    for (const change of found) {
+      this.#changes.push(change);
+      const positions = this.#positions.get(change.entity);
+      if (positions === undefined) this.#positions.set(change.entity, [change.position]);
+      else positions.push(change.position);
     }
-    if (this.#changes.length === 0) this.#from = position;
-    this.#changes.push(...found);
     this.#through = last.position;
     return found;
+  }
+
+  #beginStretch(from: Position): void {
+    this.#changes = [];
+    this.#positions.clear();
+    this.#from = from;
   }
 
   #imagesOf(collection: string, id: EntityId): Images {
@@ -165,15 +209,22 @@ export class SharedPast {
 
   #keep(row: RawRow | null): void {
     this.#count += 1;
+    let bytes = 0;
     for (const cell of row ?? []) {
       const isLong = typeof cell === 'string' || cell instanceof Uint8Array;
-      this.#bytes += isLong ? cell.length : CELL_BYTES;
+      bytes += isLong ? cell.length : CELL_BYTES;
     }
+    this.#keepBytes(bytes);
+  }
+
+  #keepBytes(bytes: number): void {
+    this.#bytes += bytes;
     if (this.#users === 0 || this.#count > MAX_SHARED_IMAGES || this.#bytes > MAX_SHARED_BYTES) this.#forgetImages();
   }
 
   #forgetImages(): void {
     this.#images.clear();
+    this.#encoded = new WeakMap();
     this.#count = 0;
     this.#bytes = 0;
   }

@@ -11,7 +11,7 @@ import type { RawRow } from '../../query/index.ts';
 import { type EntityId, encodeItems, encodeRow, type OperationId, type StoredRow } from '../../storage/index.ts';
 import type { Bound, Commit, Touched } from '../change.ts';
 import type { Step as Place } from '../live/step.ts';
-import type { Edge, Part, Step } from '../upstream/stream.ts';
+import type { Edge, Part, Step } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import type { FollowedSelection } from './followed-selection.ts';
@@ -36,6 +36,9 @@ export type Told = ReadonlyMap<Follower, Step>;
 
 const WAS = 1;
 const IS = 2;
+/** The same of what the session has only on the stage of a selection that is still being hydrated. */
+const WAS_STAGED = 4;
+const IS_STAGED = 8;
 
 interface Numbered<What> {
   readonly number: number;
@@ -111,6 +114,7 @@ class StepMaker {
     const news = this.#newsOf(collection, id, touched);
     for (const followed of collection.concerned(before, after)) {
       const { window } = followed;
+      followed.version += 1;
       try {
         if (window === null) noteMatch(news, followed, before, after);
         else if (isVisible ? window.meet(before, after) : window.follows(id)) this.#metBy(followed).push(news);
@@ -133,7 +137,9 @@ class StepMaker {
   /** Of a relay: what bounds a window here, its upstream says. */
   #meetBound({ collection, key }: Bound): void {
     const followed = this.#parts.collections.get(collection)?.find(key);
-    if (followed !== undefined && followed.window !== null) this.#metBy(followed);
+    if (followed === undefined || followed.window === null) return;
+    followed.version += 1;
+    this.#metBy(followed);
   }
 
   #maintain(followed: FollowedSelection, met: readonly RowNews[]): void {
@@ -196,8 +202,10 @@ class StepMaker {
   /** What a session is to be sent of a row: null for nothing. */
   #kindOf({ touched }: RowNews, follower: Follower, flags: number): PartKind | null {
     // Whoever holds the id of a row that did not exist has nothing to which items could apply.
-    const was = (flags & WAS) !== 0 && touched?.before !== null;
-    const is = (flags & IS) !== 0;
+    const isShown = (flags & IS) !== 0;
+    const wasThere = (flags & (isShown ? WAS : WAS | WAS_STAGED)) !== 0;
+    const was = wasThere && touched?.before !== null;
+    const is = (flags & (IS | IS_STAGED)) !== 0;
     if (!is || touched?.after === null) return was ? 'leave' : null;
     const isOwn = follower === this.#uploader?.follower && touched !== null && this.#isUploaded(touched);
     // At a relay, what was settled before: its author alone waits for it.
@@ -249,7 +257,7 @@ class StepMaker {
    */
   #tellUnreadable({ collection, id, followed }: RowNews, error: TendrilError, which: number): void {
     for (const [follower, flags] of [...followed]) {
-      if ((flags & which) === 0) continue;
+      if ((flags & (which | (which * WAS_STAGED))) === 0) continue;
       followed.delete(follower);
       this.#parts.work.unreadable += 1;
       follower.say({ kind: 'unreadable', collection: collection.name, entity: id, error });
@@ -320,7 +328,8 @@ function noteMove(news: RowNews, followed: FollowedSelection, flag: number): voi
 
 function noteAll(news: RowNews, { subscriptions }: FollowedSelection, flags: number): void {
   for (const subscription of subscriptions) {
-    if (subscription.countsFor(news.id)) note(news, subscription.follower, flags);
+    const { isComplete, follower } = subscription;
+    if (subscription.countsFor(news.id)) note(news, follower, isComplete ? flags : flags * WAS_STAGED);
     else subscription.whenMissed?.(news.id);
   }
 }

@@ -5,7 +5,7 @@
  * known to have as they are; for no others: those come with a later chunk as they are then.
  */
 import type { EntityId } from '../../storage/index.ts';
-import type { Said, SubscriptionNumber } from '../upstream/stream.ts';
+import type { Said, SubscriptionNumber } from '../stream.ts';
 import type { FollowedSelection } from './followed-selection.ts';
 
 /** A session, as what it follows knows it. */

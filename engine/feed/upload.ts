@@ -11,12 +11,12 @@
 import { TendrilError } from '../../errors.ts';
 import type { OperationId, Position, TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
-import type { Request } from '../upstream/stream.ts';
+import type { RequestOf } from '../stream.ts';
 import type { Member, Outcome } from '../write/commit-queue.ts';
 import { applyUpload } from './apply-upload.ts';
 import { hasDrifted, isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 
-export type UploadRequest = Extract<Request, { readonly kind: 'upload' }>;
+export type UploadRequest = RequestOf<'upload'>;
 
 export type Verdict =
   | { readonly kind: 'applied' }

@@ -1,6 +1,6 @@
 /** Violations: what a session is ended with, or answered, when it asks for what no well-meaning follower asks for. */
 import { TendrilError } from '../../errors.ts';
-import type { Request } from '../upstream/stream.ts';
+import type { Request } from '../stream.ts';
 import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from './limits.ts';
 
 export function unsupported(kind: Request['kind']): TendrilError {

@@ -13,6 +13,7 @@
 import { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import { type EntityId, orDamage } from '../../storage/index.ts';
+import type { CatalogEntry } from '../catalog.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { ChangedRows } from './changed-rows.ts';
 import type { FeedRows } from './feed-rows.ts';
@@ -25,14 +26,16 @@ export function walkChanges(
   rows: FeedRows,
   catchUp: CatchUp,
   { entry, name }: FollowedCollection,
-  { selection, matches }: FollowedSelection,
+  followed: FollowedSelection,
   through: EntityId | null,
 ): Walk {
+  const { selection, matches } = followed;
   const changed = () => catchUp.of(name);
   const scan = through === null ? null : rows.scan(entry, selection);
   const had = (row: RawRow) => matches(row);
   return {
-    ...underWay(catchUp),
+    ...underWay(catchUp, entry),
+    ...(through === null ? { shared: catchUp.shared(followed, null) } : {}),
     next: function* (after, count) {
       if (through === null || after === null || after < through) {
         for (const [at, id] of changed()
@@ -52,15 +55,17 @@ export function walkChanges(
 /** - `edge`: the last row that the session had, as it stood then; null if no row of the selection lay beyond what it had. */
 export function walkWindowChanges(
   catchUp: CatchUp,
-  { name }: FollowedCollection,
-  { matches }: FollowedSelection,
+  { entry, name }: FollowedCollection,
+  followed: FollowedSelection,
   window: FollowedRows,
   edge: RawRow | null,
 ): Walk {
+  const { matches } = followed;
   const changed = () => catchUp.of(name);
   const had = (row: RawRow) => matches(row) && (edge === null || !window.isBeyond(row, edge));
   return {
-    ...underWay(catchUp),
+    ...underWay(catchUp, entry),
+    shared: catchUp.shared(followed, edge === null ? null : (edge[0] as EntityId)),
     next: function* (after, count) {
       const beyond = edge === null ? [] : window.idsBeyond(edge).filter((id) => after === null || id > after);
       const ids = new Set([...changed().after(after, count + 1), ...beyond.slice(0, count + 1)]);
@@ -74,10 +79,11 @@ export function walkWindowChanges(
   };
 }
 
-function underWay(catchUp: CatchUp): Omit<Walk, 'next'> {
+function underWay(catchUp: CatchUp, { descriptor }: CatalogEntry): Omit<Walk, 'next'> {
   catchUp.begin();
   return {
     basis: 'held',
+    encode: (row) => catchUp.encode(descriptor, row),
     prepare: () => catchUp.bring(),
     differing: () => NO_BUCKETS,
     total: () => null,

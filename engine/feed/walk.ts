@@ -6,10 +6,11 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId, StoredRow } from '../../storage/index.ts';
-import type { Basis } from '../upstream/stream.ts';
+import type { Basis } from '../stream.ts';
 import type { FeedRows } from './feed-rows.ts';
 import type { FollowedCollection } from './followed-collection.ts';
 import type { FollowedSelection } from './followed-selection.ts';
+import type { Portion } from './shared-answers.ts';
 
 /** What is to be said of one id. `unchanged`: nothing, but it has been looked at. */
 export type Found =
@@ -29,6 +30,17 @@ export interface Walk {
   readonly total: () => number | null;
   /** Nothing more will be asked of it. Called once. */
   readonly end: () => void;
+  /** What others are told who had the same. */
+  readonly shared?: SharedParts;
+  /** Where the bytes of a row may be known. */
+  readonly encode?: (row: StoredRow) => Uint8Array | TendrilError;
+}
+
+/** Of one selection and what a session had of it. - `most`: the rows that one chunk may look at. */
+export interface SharedParts {
+  /** What comes after `after`; null where nobody was told, or it may not be so any more. */
+  readonly known: (after: EntityId | null, most: number) => Portion | null;
+  readonly keep: (after: EntityId | null, most: number, portion: Portion) => void;
 }
 
 export const NO_BUCKETS = new Uint8Array(0);

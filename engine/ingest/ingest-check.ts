@@ -1,7 +1,7 @@
 /** What must hold of an operation that another node made, beyond what its bytes already prove. */
 import { TendrilError } from '../../errors.ts';
 import { type EntityId, fitsType, type Operation, type OperationId } from '../../storage/index.ts';
-import { type Catalog, type CatalogEntry, unknownCollection } from '../catalog.ts';
+import { type Catalog, type CatalogEntry, collectionNotHere } from '../catalog.ts';
 
 /**
  * Only what every node with the same descriptor refuses: required properties and enumerations are the author's affair.
@@ -10,7 +10,7 @@ import { type Catalog, type CatalogEntry, unknownCollection } from '../catalog.t
  */
 export function checkContent(catalog: Catalog, operation: Operation): void {
   const entry = catalog.named(operation.collection);
-  if (entry === null) throw unknownCollection(operation.collection);
+  if (entry === null) throw collectionNotHere(operation.collection);
   for (const edit of operation.edits) {
     if (edit.kind === 'set') checkType(entry, operation.id, edit.property, edit.value);
   }

@@ -48,7 +48,10 @@ export interface PartResult {
 
 export function ingestPart(core: Core, parking: Parking<Prepared>, part: readonly Batch[]): PartResult {
   const work = new PartWork(core, parking);
-  for (const batch of part) work.take(batch);
+  const takeAll = () => {
+    for (const batch of part) work.take(batch);
+  };
+  core.rows.together(() => core.log.together(takeAll));
   return work.result;
 }
 
@@ -164,8 +167,9 @@ function judge(core: Core, items: readonly Prepared[]): Judgement {
     } else if (sameBytes(held.digest, digest)) duplicates += 1;
     else throw identityClash(operation);
   }
-  checkSize([...own.values()]);
-  const fresh = [...own.values()].sort((left, right) => (left.operation.id < right.operation.id ? -1 : 1));
+  const fresh = [...own.values()];
+  checkSize(fresh);
+  fresh.sort((left, right) => (left.operation.id < right.operation.id ? -1 : 1));
   const missing = new Set<OperationId>();
   const groups: Group[] = [];
   for (const operations of byEntity(fresh)) {

@@ -8,6 +8,7 @@ import type { Listener } from './listener.ts';
 
 export class ChangeStream<Row> implements AsyncIterableIterator<ChangeSet<Row>>, Listener<Row> {
   isStopped = false;
+  readonly restate = null;
   readonly #stop: (listener: Listener<Row>) => void;
   readonly #identityOf: ((row: Row) => unknown) | null;
   #pending: ChangeSet<Row> | null = null;

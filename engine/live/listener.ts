@@ -5,6 +5,8 @@ export interface Listener<Row> {
   isStopped: boolean;
   /** What it throws, or a promise it returns rejects with, harms no other. */
   readonly notify: (change: ChangeSet<Row>) => unknown;
+  /** Called with the rows, as they were, where only status, error or progress changed. Null: it is told rows only. */
+  readonly restate: ((rows: readonly Row[]) => unknown) | null;
   /** The live query is closed: nothing more will come. */
   readonly end: () => void;
 }
@@ -12,9 +14,11 @@ export interface Listener<Row> {
 export class Callback<Row> implements Listener<Row> {
   isStopped = false;
   readonly notify: (change: ChangeSet<Row>) => unknown;
+  readonly restate: ((rows: readonly Row[]) => unknown) | null;
 
-  constructor(notify: (change: ChangeSet<Row>) => unknown) {
+  constructor(notify: (change: ChangeSet<Row>) => unknown, restate: Callback<Row>['restate'] = null) {
     this.notify = notify;
+    this.restate = restate;
   }
 
   end(): void {

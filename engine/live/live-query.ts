@@ -4,7 +4,9 @@
  * Invariants
  *   - a listener is told every change set from the one after its subscription on, each once, in order, and nothing more
  *     once it was stopped or the live query closed;
- *   - folding what a listener was told over the rows it started from gives the rows, also across `reselect`.
+ *   - folding what a listener was told over the rows it started from gives the rows, also across `reselect`;
+ *   - who subscribed is called for each change of rows, and for changes of status, error or progress without one at most
+ *     once a turn. While nobody has subscribed, nobody watches for these.
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import { TendrilError } from '../../errors.ts';
@@ -18,7 +20,7 @@ import type { Deliveries, Sender } from './deliveries.ts';
 import { diff } from './diff.ts';
 import { Callback, type Listener } from './listener.ts';
 import type { RowsVersion } from './rows-version.ts';
-import type { View, Watcher } from './view.ts';
+import { asFailure, type View, type Watcher } from './view.ts';
 
 export type LiveStatus = 'local' | 'syncing' | 'complete' | 'offline' | 'denied';
 
@@ -26,14 +28,20 @@ export type LiveStatus = 'local' | 'syncing' | 'complete' | 'offline' | 'denied'
 export interface LiveQuery<Row> {
   /** Settles with the first complete answer; rejects when there will be none. */
   readonly ready: Promise<void>;
-  /** In order; a new array when anything changed, the same one otherwise; unchanged rows are the same objects. */
+  /**
+   * In order: before `ready` what is held of it already, and what was written here; none where nothing is. A new array when anything
+   * changed, the same one otherwise; unchanged rows are the same objects.
+   */
   readonly rows: readonly Row[];
   readonly status: LiveStatus;
   /** Why there is no answer, or why it may be behind; null when all is well. */
-  readonly error: unknown;
+  readonly error: TendrilError | null;
   /** While rows are coming from the upstream: how many have, and of how many if that was counted. Null otherwise. */
   readonly progress: Progress | null;
-  /** Calls `listener` at once with the rows (none until ready), then after each change. Returns what stops it. */
+  /**
+   * Calls `listener` at once with the rows, then after each change of the rows, and with the same rows after a change of
+   * `status`, `error` or `progress` alone. Returns what stops it.
+   */
   subscribe(listener: (rows: readonly Row[]) => unknown): () => void;
   /** Calls `listener` with each change set to come. Returns what stops it. */
   onChange(listener: (change: ChangeSet<Row>) => unknown): () => void;
@@ -58,6 +66,8 @@ export interface Opener<Row> {
   readonly prepare: (text: string | Where, parameters?: SqlParameters) => Prepared<Row>;
   /** Runs `task` when the committed rows may be read: at once, mostly. */
   readonly whenReadable: (task: () => void) => void;
+  /** Runs `task` after the present synchronous work. */
+  readonly soon: (task: () => void) => void;
   /** Null where rows have no identity. */
   readonly identityOf: ((row: Row) => unknown) | null;
   readonly onOpen: (live: LiveQuery<Row>) => void;
@@ -69,6 +79,14 @@ export interface Prepared<Row> {
   readonly cover: Cover;
   /** Finds the view, or reads it. */
   readonly view: () => View<Row>;
+}
+
+type Told = Pick<LiveQuery<unknown>, 'status' | 'error' | 'progress'>;
+
+function isSame(left: Told, right: Told): boolean {
+  const [from, to] = [left.progress, right.progress];
+  const isProgressSame = from?.received === to?.received && from?.total === to?.total;
+  return left.status === right.status && left.error === right.error && isProgressSame;
 }
 
 interface Outgoing<Row> {
@@ -90,12 +108,18 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   /** Of what is shown; of what was asked for first until anything is. */
   #cover: Cover;
   #isClosed = false;
-  #error: unknown = null;
+  #error: TendrilError | null = null;
+  /** The first answer has come, or it was known that none would for now. */
+  #isAnswered = false;
   /** Selections asked for so far, and which of them is shown: one that had to wait must not displace a later one. */
   #asked = 0;
   #shown = 0;
   #listeners: Bucket<Listener<Row>> = undefined;
   #outgoing: Outgoing<Row>[] = [];
+  /** What they know who subscribed; null while nobody has. */
+  #told: Told | null = null;
+  #unwatch: (() => void) | null = null;
+  #isStirred = false;
   #ready: Promise<void> | null = null;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null;
 
@@ -114,11 +138,13 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
           cover.leave();
           throw error;
         }
-        this.#error = error;
+        this.#error = asFailure(error);
         this.#settleReady();
+        this.stirred();
       }
     });
     isLate = true;
+    if (!this.#isAnswered) this.#showHeld(prepared);
     opener.onOpen(this);
   }
 
@@ -141,7 +167,7 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     return this.#view === null && this.#lastRows === null ? 'syncing' : status;
   }
 
-  get error(): unknown {
+  get error(): TendrilError | null {
     return this.#error ?? this.#view?.error ?? this.#cover.error;
   }
 
@@ -154,9 +180,15 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
   }
 
   subscribe(listener: (rows: readonly Row[]) => unknown): () => void {
-    const stop = this.onChange(({ rows }) => listener(rows));
+    const callback = new Callback<Row>(({ rows }) => listener(rows), listener);
+    this.#listen(callback);
+    this.#watch();
     this.#opener.deliveries.guard(() => listener(this.rows));
-    return stop;
+    return () => {
+      callback.end();
+      this.#forget(callback);
+      if (!itemsOf(this.#listeners).some(({ restate }) => restate !== null)) this.#stopWatching();
+    };
   }
 
   onChange(listener: (change: ChangeSet<Row>) => unknown): () => void {
@@ -203,6 +235,7 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     for (const listener of itemsOf(this.#listeners)) listener.end();
     this.#listeners = undefined;
     this.#outgoing = [];
+    this.#stopWatching();
     this.#lastRows = this.#view?.hold() ?? null;
     this.#view?.leave(this);
     this.#view = null;
@@ -218,10 +251,53 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   deliver(): void {
     for (const { change, listeners } of this.#outgoing.splice(0)) {
+      this.#isStirred = false;
+      if (this.#told !== null) this.#told = this.#present();
       for (const listener of listeners) {
         if (!listener.isStopped) this.#opener.deliveries.guard(() => listener.notify(change));
       }
     }
+    this.#restate();
+  }
+
+  /** Status, error or progress may have changed. */
+  stirred(): void {
+    if (this.#told === null || this.#isStirred) return;
+    this.#isStirred = true;
+    this.#opener.soon(() => {
+      if (!this.#isStirred) return;
+      this.#opener.deliveries.add(this);
+      this.#opener.deliveries.run();
+    });
+  }
+
+  #restate(): void {
+    if (!this.#isStirred) return;
+    this.#isStirred = false;
+    const present = this.#present();
+    if (this.#told === null || isSame(this.#told, present)) return;
+    this.#told = present;
+    for (const listener of itemsOf(this.#listeners)) {
+      const { restate, isStopped } = listener;
+      if (restate !== null && !isStopped) this.#opener.deliveries.guard(() => restate(this.rows));
+    }
+  }
+
+  #present(): Told {
+    const { status, error, progress } = this;
+    return { status, error, progress };
+  }
+
+  #watch(): void {
+    if (this.#isClosed) return;
+    this.#told ??= this.#present();
+    this.#unwatch ??= this.#cover.watch(() => this.stirred());
+  }
+
+  #stopWatching(): void {
+    this.#unwatch?.();
+    this.#unwatch = null;
+    this.#told = null;
   }
 
   #listen(listener: Listener<Row>): void {
@@ -237,6 +313,15 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     cover.whenAnswered(() => this.#opener.whenReadable(task));
   }
 
+  /** Until the answer has come. */
+  #showHeld({ cover, view }: Prepared<Row>): void {
+    const task = () => {
+      if (this.#isClosed || this.#isAnswered || this.#error !== null) return;
+      this.#show(view());
+    };
+    cover.whenHeld(() => this.#opener.whenReadable(() => this.#opener.deliveries.guard(task)));
+  }
+
   #take(turn: number, { cover, view: makeView }: Prepared<Row>): void {
     if (turn < this.#shown) {
       cover.leave();
@@ -245,9 +330,18 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     if (cover.status === 'denied') throw cover.error;
     const view = makeView();
     this.#shown = turn;
-    if (cover !== this.#cover) this.#cover.leave();
+    const isOther = cover !== this.#cover;
+    if (isOther) this.#cover.leave();
     this.#cover = cover;
+    if (isOther && this.#unwatch !== null) {
+      this.#unwatch();
+      this.#unwatch = cover.watch(() => this.stirred());
+      this.stirred();
+    }
+    this.#isAnswered = true;
+    this.#error = null;
     this.#show(view);
+    this.#settleReady();
   }
 
   #show(view: View<Row>): void {
@@ -257,8 +351,7 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
     view.join(this);
     old?.leave(this);
     this.#view = view;
-    this.#error = null;
-    this.#settleReady();
+    this.stirred();
     if (!this.isListening || isEmpty(differences)) return;
     this.enqueue(view.changeSet(differences));
     this.#opener.deliveries.run();
@@ -266,7 +359,7 @@ export class OpenLiveQuery<Row> implements LiveQuery<Row>, Watcher<Row>, Sender 
 
   #settleReady(): void {
     if (this.#settle === null) return;
-    if (this.#view !== null) this.#settle.resolve();
+    if (this.#isAnswered) this.#settle.resolve();
     else if (this.#error !== null) this.#settle.reject(this.#error);
     else if (this.#isClosed) this.#settle.reject(closed());
     else return;

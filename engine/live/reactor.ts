@@ -180,6 +180,7 @@ function openerParts<Row>({ deliveries, open, isDraining, soon }: Desk): Omit<Op
   return {
     deliveries,
     whenReadable: (task) => (isDraining() ? soon(task) : task()),
+    soon,
     onOpen: (live) => void open.add(live as LiveQuery<unknown>),
     onClose: (live) => void open.delete(live as LiveQuery<unknown>),
   };

@@ -15,7 +15,7 @@ import { diff } from './diff.ts';
 import { Member } from './member.ts';
 import { limitOf, type Plan, parametersOf } from './plan.ts';
 import { type RowChange, rowsAtStep, type Step } from './step.ts';
-import { View } from './view.ts';
+import { asFailure, View } from './view.ts';
 import { capacityOf, cut, maintain, Window } from './window.ts';
 import type { Work } from './work.ts';
 
@@ -183,14 +183,14 @@ export class SelectionView<Row> extends View<Row> {
     const old = this.shown();
     this.#window = this.#windowOf(this.#bound, (rows) => this.#readAt(step, rows));
     this.#isStale = false;
-    this.error = null;
+    this.setError(null);
     const differences = diff(old, this.shown(), this.#plan.identityOf);
     return isEmpty(differences) ? null : differences;
   }
 
   #goStale(error: unknown): void {
     this.#isStale = true;
-    this.error = error;
+    this.setError(asFailure(error));
     this.#home.onError(error);
   }
 }

@@ -17,7 +17,7 @@ import { isEmpty } from './change-set.ts';
 import { diff } from './diff.ts';
 import { Member } from './member.ts';
 import type { Due, Step } from './step.ts';
-import { View } from './view.ts';
+import { asFailure, View } from './view.ts';
 import type { Work } from './work.ts';
 
 /** A SELECT with its parameters bound. */
@@ -97,12 +97,12 @@ export class StatementView extends View<SqlRow> implements Due {
     try {
       const old = this.#members;
       this.#members = this.#runAt(step);
-      this.error = null;
+      this.setError(null);
       const differences = diff(old, this.#members, (member) => this.identityOf(member));
       if (!isEmpty(differences) && this.publish(differences)) work.changeSets += 1;
     } catch (error) {
       // It stays as it was, and is run again for the next transaction that touches what it reads.
-      this.error = error;
+      this.setError(asFailure(error));
       onError(error);
     }
   }

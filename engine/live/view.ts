@@ -6,6 +6,7 @@
  *   - rows are decoded, and arrays put together, only if somebody looks or listens;
  *   - a version of the rows that somebody may still look at learns how it ended.
  */
+import { TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
 import type { Explanation } from '../explain.ts';
 import { type Bucket, itemsOf, sizeOf, withItem, withoutItem } from './bucket.ts';
@@ -17,6 +18,8 @@ import { RowsVersion } from './rows-version.ts';
 export interface Watcher<Row> {
   readonly isListening: boolean;
   readonly enqueue: (change: ChangeSet<Row>) => void;
+  /** The view's `error` has changed. */
+  readonly stirred: () => void;
 }
 
 export abstract class View<Row> {
@@ -25,8 +28,7 @@ export abstract class View<Row> {
   #version: RowsVersion<Row> | null = null;
   /** True if the version is in hands other than the view's. */
   #held = false;
-  /** Why the rows may be behind; null when they are not. */
-  error: unknown = null;
+  #error: TendrilError | null = null;
 
   /** In order. Good until the next change. */
   abstract shown(): readonly Member<Row>[];
@@ -38,6 +40,17 @@ export abstract class View<Row> {
 
   get watchers(): number {
     return sizeOf(this.#watchers);
+  }
+
+  /** Why the rows may be behind; null when they are not. */
+  get error(): TendrilError | null {
+    return this.#error;
+  }
+
+  protected setError(error: TendrilError | null): void {
+    if (error === this.#error) return;
+    this.#error = error;
+    for (const watcher of itemsOf(this.#watchers)) watcher.stirred();
   }
 
   get rows(): readonly Row[] {
@@ -101,4 +114,15 @@ export abstract class View<Row> {
       })),
     };
   }
+}
+
+/** Of what a view, or whoever makes one, has caught. */
+export function asFailure(error: unknown): TendrilError {
+  if (error instanceof TendrilError) return error;
+  return new TendrilError({
+    code: 'storage-failed',
+    problem: 'The rows could not be computed.',
+    remedy: 'Look at the cause. They are read anew with the next transaction that concerns them.',
+    cause: error,
+  });
 }

@@ -14,7 +14,7 @@ import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
 import { readUpload, type Uploaded } from '../feed/judge-upload.ts';
 import type { UploadDesk, UploadForwarding, UploadRequest, Verdict } from '../feed/upload.ts';
-import type { Request, Said } from '../upstream/stream.ts';
+import type { Request, SaidOf } from '../stream.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES } from './limits.ts';
 
 export interface ForwardingParts {
@@ -90,12 +90,12 @@ export class Forwarding implements UploadForwarding {
     this.#send();
   }
 
-  refused({ transaction, attempt, error }: Extract<Said, { readonly kind: 'refused' }>): void {
+  refused({ transaction, attempt, error }: SaidOf<'refused'>): void {
     if (this.#all.get(transaction)?.request.attempt === attempt)
       this.#conclude(transaction, { kind: 'refused', error });
   }
 
-  rebase({ transaction, attempt, reason, time }: Extract<Said, { readonly kind: 'rebase' }>): void {
+  rebase({ transaction, attempt, reason, time }: SaidOf<'rebase'>): void {
     if (this.#all.get(transaction)?.request.attempt !== attempt) return;
     this.#conclude(transaction, { kind: 'rebase', reason, time });
   }

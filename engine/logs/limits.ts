@@ -4,6 +4,8 @@
 export const MAX_OFFERED = 1_000;
 /** Bytes of their operations: one transaction may pass it. */
 export const MAX_OFFERED_BYTES = 2 * 1_024 * 1_024;
+/** Refused transactions that are offered again one by one; with one more, all after it are. */
+export const MAX_REFUSED_OFFERS = 1_000;
 /** Bytes heard that are not committed here. Past it the session ends, and the next begins where the commits stand. */
 export const MAX_HEARD_BYTES = 32 * 1_024 * 1_024;
 /** Positions of the upstream's log, all of them of what came from here, that the cursor is not moved for. */

@@ -22,8 +22,8 @@ import {
 import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
-import { Connection } from '../upstream/connection.ts';
-import type { Said, Upstream, Welcome } from '../upstream/stream.ts';
+import type { Said, Upstream, Welcome } from '../stream.ts';
+import { Connection } from '../upstream/session/connection.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import type { QuarantinedTransaction } from './absent.ts';
 import { Forwarding } from './forwarding.ts';
@@ -44,13 +44,15 @@ export interface LogFollowerParts {
 export interface LogReport {
   readonly name: string;
   readonly state: 'connected' | 'connecting' | 'offline';
-  readonly error: unknown;
+  readonly error: TendrilError | null;
   readonly node: NodeId | null;
   readonly began: 'first' | 'resumed' | 'anew' | null;
   readonly cursor: Cursor | null;
-  /** Transactions of this log that the upstream is not known to have, and bytes of those on their way. */
+  /** Transactions of this log that the upstream is not known to have, and bytes of those that were offered. */
   readonly untold: number;
   readonly untoldBytes: number;
+  /** Of these, those that it refused. */
+  readonly refused: number;
   /** Uploads of followers that wait for the upstream. */
   readonly forwarded: number;
   readonly quarantine: readonly QuarantinedTransaction[];
@@ -88,8 +90,8 @@ export class LogFollower {
     });
     const { send } = this.connection;
     this.forwarding = new Forwarding({ core, send });
-    this.#offering = new Offering({ core, position, send }, kept?.offered ?? START);
-    const keep = (cursor: Cursor) => writeFollowedLog(driver, { cursor, offered: this.#offering.offered });
+    this.#offering = new Offering({ core, position, send }, kept ?? { offered: START, refused: [] });
+    const keep = (cursor: Cursor) => writeFollowedLog(driver, { cursor, ...this.#offering.told });
     const areThere = (positions: readonly Position[]) => this.#offering.areThere(positions);
     const fail = (error: unknown) => this.#fail(error);
     this.#taking = new Taking({ core, ingester, queue, keep, areThere, fail }, kept?.cursor ?? null);
@@ -119,7 +121,7 @@ export class LogFollower {
     this.#offering.go();
   }
 
-  /** What the upstream still has to be told: not to be compacted. */
+  /** What the upstream still has to be told is not to be compacted; what it refused holds nothing back. */
   place(): FollowerPlace {
     return { node: this.#peer ?? this.#parts.core.node, position: this.#offering.offered };
   }
@@ -134,8 +136,9 @@ export class LogFollower {
       node: connection.peer,
       began: this.#began,
       cursor: this.#taking.cursor,
-      untold: this.#parts.position() - this.#offering.offered,
+      untold: this.#offering.untold,
       untoldBytes: this.#offering.bytes,
+      refused: this.#offering.refused,
       forwarded: forwarding.size,
       quarantine: this.#taking.absent.all(),
     };

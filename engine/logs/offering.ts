@@ -2,23 +2,30 @@
  * Offering: what was written here is told to the upstream, in the order of this log.
  *
  * Invariants
- *   - everything up to `offered` is in the upstream's log; what is beyond it is offered by every session anew, in order;
+ *   - everything up to `offered` is in the upstream's log, but for what that refused; both that and what is beyond
+ *     `offered` is offered by every session anew, in order;
  *   - what the upstream told is not offered back while this node remembers it;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way;
- *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again. Where only its
- *     time has not come yet, that session is to be made.
+ *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again, alone: of more
+ *     than MAX_REFUSED_OFFERS, with all that follows. Where only its time has not come yet, that session is to be made.
  */
 import type { TendrilError } from '../../errors.ts';
-import type { Position, TransactionId } from '../../storage/index.ts';
+import type { LogTransaction, Position, TransactionId } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
-import type { Request } from '../upstream/stream.ts';
-import { MAX_OFFERED, MAX_OFFERED_BYTES } from './limits.ts';
+import type { Request } from '../stream.ts';
+import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from './limits.ts';
 
 export interface OfferingParts {
   readonly core: Pick<Core, 'log' | 'scheduler'>;
   /** Of the last transaction that is committed. */
   readonly position: () => Position;
   readonly send: (request: Request) => void;
+}
+
+/** How far the upstream has been told this log. */
+export interface Told {
+  readonly offered: Position;
+  readonly refused: readonly Position[];
 }
 
 interface Waiting {
@@ -31,8 +38,13 @@ export class Offering {
   /** Bytes by position, ascending. */
   readonly #underWay = new Map<Position, number>();
   #bytes = 0;
-  /** The first that the upstream refused in this session. */
-  #refused: Position | null = null;
+  /** Bytes by position, of what the upstream does not take: 0 until they are read. */
+  readonly #refused = new Map<Position, number>();
+  /** Of these, what the session has to offer again, ascending. */
+  #again: Position[] = [];
+  /** Refused beyond MAX_REFUSED_OFFERS, in this session; the first of them. */
+  #beyond = 0;
+  #stuck: Position | null = null;
   #offered: Position;
   #sent: Position;
   #isOnline = false;
@@ -43,14 +55,31 @@ export class Offering {
   #error: TendrilError | null = null;
   #isEarly = false;
 
-  constructor(parts: OfferingParts, offered: Position) {
+  constructor(parts: OfferingParts, { offered, refused }: Told) {
     this.#parts = parts;
+    for (const position of refused) this.#refused.set(position, 0);
     this.#offered = offered;
     this.#sent = offered;
   }
 
   get offered(): Position {
     return this.#offered;
+  }
+
+  get told(): Told {
+    return { offered: this.#offered, refused: [...this.#refused.keys()].sort((left, right) => left - right) };
+  }
+
+  /** Transactions that the upstream refused. */
+  get refused(): number {
+    return this.#refused.size + this.#beyond;
+  }
+
+  /** Transactions that the upstream is not known to have: refused, on their way, or not offered yet. */
+  get untold(): number {
+    let underWay = 0;
+    for (const position of this.#underWay.keys()) if (!this.#refused.has(position)) underWay += 1;
+    return this.refused + underWay + this.#parts.position() - this.#sent - this.#there.size;
   }
 
   /** Why the upstream did not take the last one that it refused in this session. */
@@ -63,21 +92,31 @@ export class Offering {
     return this.#isEarly;
   }
 
-  /** The upstream refused one, and has been told the others. */
+  /** The upstream refused so many that `offered` stands, and has been told the others. */
   get isStuck(): boolean {
-    return this.#refused !== null && this.#underWay.size === 0 && this.#sent >= this.#parts.position();
+    return this.#stuck !== null && this.#underWay.size === 0 && this.#sent >= this.#parts.position();
   }
 
+  /** Of those on their way, and refused. */
   get bytes(): number {
-    return this.#bytes;
+    let sum = 0;
+    for (const bytes of this.#underWay.values()) sum += bytes;
+    for (const [position, bytes] of this.#refused) if (!this.#underWay.has(position)) sum += bytes;
+    return sum;
   }
 
   /** - `all`: also what an earlier session offered, because it is not known whether the upstream has it still. */
   begin(all: boolean): void {
-    if (all) this.#offered = 0 as Position;
+    if (all) {
+      this.#offered = 0 as Position;
+      this.#there.clear();
+    }
+    for (const position of this.#refused.keys()) if (position > this.#offered) this.#refused.delete(position);
+    this.#again = [...this.told.refused];
     this.#underWay.clear();
     this.#bytes = 0;
-    this.#refused = null;
+    this.#beyond = 0;
+    this.#stuck = null;
     this.#error = null;
     this.#isEarly = false;
     this.#sent = this.#offered;
@@ -102,6 +141,7 @@ export class Offering {
   areThere(positions: readonly Position[]): void {
     for (const position of positions) {
       if (position > this.#sent) this.#there.add(position);
+      this.#refused.delete(position);
       this.#settle(position, null);
     }
   }
@@ -114,8 +154,8 @@ export class Offering {
     if (error !== null) {
       this.#error = error;
       if (error.code === 'clock-drift') this.#isEarly = true;
-      this.#refused = Math.min(this.#refused ?? position, position) as Position;
-    }
+      this.#refuse(position, bytes);
+    } else this.#refused.delete(position);
     this.#advance();
     this.#settle(position, error);
     this.go();
@@ -124,7 +164,7 @@ export class Offering {
   /** Resolves when the upstream has the transaction; at once if it has. */
   readonly settled = (transaction: TransactionId): Promise<void> => {
     const outcome = this.#parts.core.log.outcome(transaction);
-    if (outcome?.kind !== 'applied' || outcome.position <= this.#offered) return Promise.resolve();
+    if (outcome?.kind !== 'applied' || this.#isTaken(outcome.position)) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const others = this.#waiting.get(outcome.position) ?? [];
       this.#waiting.set(outcome.position, [...others, { resolve, reject }]);
@@ -136,8 +176,23 @@ export class Offering {
     for (const position of [...this.#waiting.keys()]) this.#settle(position, reason);
   }
 
+  #isTaken(position: Position): boolean {
+    return position <= this.#offered && !this.#refused.has(position);
+  }
+
+  #refuse(position: Position, bytes: number): void {
+    if (this.#refused.has(position) || this.#refused.size < MAX_REFUSED_OFFERS) {
+      this.#refused.set(position, bytes);
+      return;
+    }
+    this.#beyond += 1;
+    this.#stuck = Math.min(this.#stuck ?? position, position) as Position;
+  }
+
   #send(): void {
-    const { core, position, send } = this.#parts;
+    const { core, position } = this.#parts;
+    this.#sendAgain();
+    if (this.#again.length > 0) return;
     while (this.#isOnline && this.#sent < position()) {
       // Most that the upstream told follow each other: they need not be read again.
       while (this.#there.delete((this.#sent + 1) as Position)) this.#sent = (this.#sent + 1) as Position;
@@ -148,19 +203,40 @@ export class Offering {
       for (const one of core.log.transactionsSince(this.#sent, room, MAX_OFFERED_BYTES - this.#bytes)) {
         this.#sent = one.position;
         if (this.#there.delete(one.position)) continue;
-        const bytes = one.operations.reduce((sum, { length }) => sum + length, 0);
-        this.#underWay.set(one.position, bytes);
-        this.#bytes += bytes;
-        send({ kind: 'offer', position: one.position, floor: core.log.floor(), operations: one.operations });
+        this.#offer(one);
       }
       this.#advance();
     }
   }
 
+  /** What was refused stands before the rest. */
+  #sendAgain(): void {
+    const { log } = this.#parts.core;
+    while (this.#isOnline && this.#again.length > 0) {
+      if (this.#underWay.size >= MAX_OFFERED || this.#bytes >= MAX_OFFERED_BYTES) return;
+      const position = this.#again.shift()!;
+      // Its turn may have come too late: meanwhile the upstream has told it.
+      if (!this.#refused.has(position)) continue;
+      for (const one of log.transactionsSince((position - 1) as Position, 1, MAX_OFFERED_BYTES)) this.#offer(one);
+    }
+  }
+
+  #offer({ position, operations }: LogTransaction): void {
+    const { core, send } = this.#parts;
+    const bytes = operations.reduce((sum, { length }) => sum + length, 0);
+    this.#underWay.set(position, bytes);
+    this.#bytes += bytes;
+    send({ kind: 'offer', position, floor: core.log.floor(), operations });
+  }
+
   #advance(): void {
-    const [first = this.#sent + 1] = this.#underWay.keys();
-    const least = Math.min(first, this.#refused ?? first);
-    this.#offered = (least - 1) as Position;
+    let first = this.#sent + 1;
+    for (const position of this.#underWay.keys()) {
+      if (this.#refused.has(position)) continue;
+      first = position;
+      break;
+    }
+    this.#offered = (Math.min(first, this.#stuck ?? first) - 1) as Position;
   }
 
   #settle(position: Position, error: TendrilError | null): void {

@@ -19,12 +19,12 @@ import {
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Batch } from '../ingest/ingest-part.ts';
-import type { LoggedTransaction, Said } from '../upstream/stream.ts';
+import type { LoggedTransaction, SaidOf } from '../stream.ts';
 import type { CommitQueue } from '../write/commit-queue.ts';
 import { type Absent, AbsentTransactions } from './absent.ts';
 import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
 
-export type Logged = Extract<Said, { readonly kind: 'logged' }>;
+export type Logged = SaidOf<'logged'>;
 
 export interface TakingParts {
   readonly core: Pick<Core, 'log' | 'scheduler'>;
@@ -229,7 +229,7 @@ function readOne(
 
 /** Without what a Buffer does otherwise. */
 function viewOf(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function sizeOf(operations: readonly Uint8Array[]): number {

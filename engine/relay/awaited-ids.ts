@@ -8,7 +8,7 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
-import { type RowKey, rowKey } from '../upstream/outbox.ts';
+import { type RowKey, rowKey } from '../row-key.ts';
 import { MAX_RELAYED_IDS } from './limits.ts';
 import type { RelayDesk } from './relay-desk.ts';
 

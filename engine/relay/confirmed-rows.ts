@@ -8,8 +8,8 @@
  */
 import type { EntityId, Log, SqliteDriver, StoredRow } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
-import { rowKey } from '../upstream/outbox.ts';
-import type { Overlay } from '../upstream/overlay.ts';
+import { rowKey } from '../row-key.ts';
+import type { Overlay } from '../upstream/overlay/overlay.ts';
 import type { Replica } from '../upstream/replica.ts';
 
 /** What the feed of a relay takes for the node. */

@@ -19,10 +19,10 @@ import {
 } from '../../storage/index.ts';
 import type { Bound, Change, Commit, Touched, TouchedOperation } from '../change.ts';
 import type { Prepared } from '../core.ts';
-import { type RowKey, rowKey } from '../upstream/outbox.ts';
-import type { ConfirmedChange } from '../upstream/overlay.ts';
-import type { TakenStep } from '../upstream/served.ts';
-import type { Part } from '../upstream/stream.ts';
+import { type RowKey, rowKey } from '../row-key.ts';
+import type { Part } from '../stream.ts';
+import type { TakenStep } from '../upstream/confirming/served.ts';
+import type { ConfirmedChange } from '../upstream/overlay/overlay.ts';
 import { changeOf } from '../write/apply.ts';
 import type { Journal } from '../write/journal.ts';
 

@@ -11,7 +11,7 @@
  */
 import type { TransactionId } from '../../storage/index.ts';
 import type { Prepared } from '../core.ts';
-import type { Request } from '../upstream/stream.ts';
+import type { Request } from '../stream.ts';
 import { sizeOf } from '../write/prepared.ts';
 import { MAX_FORWARDED_BYTES, MAX_FORWARDED_QUESTIONS, MAX_FORWARDED_TRANSACTIONS } from './limits.ts';
 

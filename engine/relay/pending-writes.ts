@@ -6,7 +6,7 @@
  *   - each is withdrawn once, after the step that settles it, if there is one.
  */
 import type { TransactionId } from '../../storage/index.ts';
-import type { Said } from '../upstream/stream.ts';
+import type { Said } from '../stream.ts';
 
 /** A session, as this knows it. */
 export interface Teller {

@@ -1,5 +1,5 @@
 /** Pins: the entities that followers of a relay hold by their ids, each counted: this node does not let go of them meanwhile. */
-import type { RowKey } from '../upstream/outbox.ts';
+import type { RowKey } from '../row-key.ts';
 
 export class Pins {
   readonly #counts = new Map<RowKey, number>();

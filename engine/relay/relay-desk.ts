@@ -7,10 +7,10 @@ import type { Core, Prepared } from '../core.ts';
 import type { Answer } from '../feed/answers.ts';
 import type { UploadLoad } from '../feed/upload-load.ts';
 import type { Reader } from '../reader.ts';
-import type { Following } from '../upstream/following.ts';
-import type { HeldIds } from '../upstream/held-ids.ts';
-import type { QuarantinedRow } from '../upstream/quarantine.ts';
-import type { FeedSession, Peer } from '../upstream/stream.ts';
+import type { FeedSession, Peer } from '../stream.ts';
+import type { QuarantinedRow } from '../upstream/confirming/quarantine.ts';
+import type { Following } from '../upstream/following/following.ts';
+import type { HeldIds } from '../upstream/following/held-ids.ts';
 import type { Pins } from './pins.ts';
 import type { RelaySession } from './relay-session.ts';
 

@@ -1,7 +1,7 @@
 /** Relay on demand: what an ephemeral node has for its followers: nothing, until the first one comes. */
 import type { TendrilError } from '../../errors.ts';
 import type { FeedReport } from '../feed/feed.ts';
-import type { FeedSession, Peer } from '../upstream/stream.ts';
+import type { FeedSession, Peer } from '../stream.ts';
 import { notServing, Relay, type RelayParts } from './relay.ts';
 
 export class RelayOnDemand {

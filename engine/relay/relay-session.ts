@@ -9,7 +9,7 @@
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
-import { unknownCollection } from '../catalog.ts';
+import { collectionNotHere } from '../catalog.ts';
 import { Answering } from '../feed/answers.ts';
 import type { Job } from '../feed/hydration.ts';
 import { readUpload } from '../feed/judge-upload.ts';
@@ -26,15 +26,13 @@ import {
 } from '../feed/violations.ts';
 import { WaitingUploads } from '../feed/waiting-uploads.ts';
 import { refuseOffset } from '../live/plan.ts';
-import type { RowKey } from '../upstream/outbox.ts';
-import type { FeedSession, Peer, Request, Said, Welcome } from '../upstream/stream.ts';
+import type { RowKey } from '../row-key.ts';
+import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
 import { AwaitedIds } from './awaited-ids.ts';
 import { AwaitedSelection } from './awaited-selection.ts';
 import type { Forwarded } from './forwarding.ts';
 import type { Teller } from './pending-writes.ts';
 import type { Brought, RelayDesk } from './relay-desk.ts';
-
-type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;
 
 export class RelaySession implements FeedSession, Teller, Follower {
   readonly author: string;
@@ -223,7 +221,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
     if (request.had?.kind === 'held') throw hadWithoutResuming();
     try {
       const entry = this.#desk.core.catalog.named(collection);
-      if (entry === null) throw unknownCollection(collection);
+      if (entry === null) throw collectionNotHere(collection);
       if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw tooManySubscriptions();
       const selection = this.#desk.reader.select(entry, text, parameters);
       refuseOffset(selection, text);
@@ -309,7 +307,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
     try {
       const { operations } = readUpload(transaction, pieces, author);
       for (const { operation } of operations) {
-        if (this.#desk.core.catalog.named(operation.collection) === null) throw unknownCollection(operation.collection);
+        if (this.#desk.core.catalog.named(operation.collection) === null) throw collectionNotHere(operation.collection);
       }
       const brought: Brought = { transaction, attempt, operations, pieces };
       this.#desk.checkBrought(brought);

@@ -10,6 +10,7 @@
  *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
  */
 import { TendrilError } from '../../errors.ts';
+import type { Statement } from '../../query/index.ts';
 import { type EntityId, fingerprintOf, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Bound, Source } from '../change.ts';
 import type { Prepared } from '../core.ts';
@@ -19,11 +20,13 @@ import type { OpenWindow } from '../feed/followed-collection.ts';
 import { UploadLoad } from '../feed/upload-load.ts';
 import { identityClash } from '../ingest/ingest-check.ts';
 import type { Parts } from '../parts.ts';
-import { keyOf, type Pending, rowKey } from '../upstream/outbox.ts';
-import type { ConfirmedChange } from '../upstream/overlay.ts';
+import { rowKey } from '../row-key.ts';
+import type { FeedSession, Peer } from '../stream.ts';
+import type { Concluded, Served, TakenStep } from '../upstream/confirming/served.ts';
+import { keyOf, type Pending } from '../upstream/outbox/outbox.ts';
+import type { ConfirmedChange } from '../upstream/overlay/overlay.ts';
 import type { Replica } from '../upstream/replica.ts';
-import type { Concluded, Served, TakenStep } from '../upstream/served.ts';
-import type { FeedSession, Peer, Request } from '../upstream/stream.ts';
+import { ask, concernsOf } from '../upstream/session/asking.ts';
 import { tooManyRelayed } from './awaited-ids.ts';
 import { confirmedCore } from './confirmed-rows.ts';
 import { ConfirmedSteps } from './confirmed-steps.ts';
@@ -267,13 +270,15 @@ export class Relay implements Served {
   }
 
   #ask(session: RelaySession, { collection, text, parameters }: Question): Promise<Answer> {
-    const { questions, sender, connection } = this.#parts.replica;
-    const { reaches, error } = connection.state();
+    const { replica, statements } = this.#parts;
+    const { reaches, error } = replica.connection.state();
     if (!reaches) return Promise.reject(unreachable(error));
+    const statement = collection === null ? understood(statements, text) : null;
+    const concerns = collection !== null ? [collection] : statement === null ? [] : concernsOf(statement);
+    const writes = statement !== null && statement.kind !== 'select';
     return new Promise((resolve, reject) => {
-      const inTurn = (request: Request) => sender.requestInTurn(request);
       this.#forwarding.question(session, {
-        send: () => questions.ask(collection, text, parameters, inTurn).then(resolve, reject),
+        send: () => ask(replica, { collection, text, parameters, concerns, writes }).then(resolve, reject),
         lost: reject,
       });
     });
@@ -289,6 +294,16 @@ export class Relay implements Served {
     this.#sessions.delete(session);
     for (const forwarded of this.#forwarding.all()) if (forwarded.session === session) session.concluded(forwarded);
     this.#forwarding.gone(session);
+  }
+}
+
+/** Null where the text means nothing here: what it names may be the upstream's alone. */
+function understood({ analyse }: Parts['statements'], text: string): Statement | null {
+  try {
+    return analyse(text);
+  } catch (error) {
+    if (error instanceof TendrilError) return null;
+    throw error;
   }
 }
 

@@ -12,37 +12,39 @@ import type { Commit } from '../change.ts';
 import type { Core, CoreBase } from '../core.ts';
 import type { Covers } from '../covers.ts';
 import type { Reader } from '../reader.ts';
+import type { RowKey } from '../row-key.ts';
+import type { Said, Upstream, Welcome } from '../stream.ts';
 import type { CommitQueue, Outcome } from '../write/commit-queue.ts';
 import { Journal } from '../write/journal.ts';
-import type { AuthorityClock } from './authority-clock.ts';
-import { Collections } from './collections.ts';
-import { Confirming } from './confirming.ts';
-import { Connection, interrupted } from './connection.ts';
-import { createCoverage } from './coverage.ts';
-import { Following } from './following.ts';
-import { ForeignPending } from './foreign-pending.ts';
-import { dropForeign } from './foreign-step.ts';
-import { HeldIds, SWEEP_MS } from './held-ids.ts';
-import { Frame } from './incoming.ts';
-import type { IncomingParts } from './incoming-parts.ts';
-import { Kept } from './kept.ts';
+import { Confirming } from './confirming/confirming.ts';
+import { Quarantine } from './confirming/quarantine.ts';
+import type { Served } from './confirming/served.ts';
+import { Stages } from './confirming/stages.ts';
+import { Standing } from './confirming/standing.ts';
+import { letGoUntoldStaged } from './confirming/untold.ts';
+import { becomeWhole } from './confirming/whole.ts';
+import { createCoverage } from './following/coverage.ts';
+import { Following } from './following/following.ts';
+import { HeldIds, SWEEP_MS } from './following/held-ids.ts';
+import { dropForeign } from './incoming/foreign-step.ts';
+import { Frame } from './incoming/incoming.ts';
+import type { IncomingParts } from './incoming/incoming-parts.ts';
+import { offer } from './incoming/offering.ts';
+import { Kept } from './kept/kept.ts';
+import { restore } from './kept/restore.ts';
 import { MAX_CLOSE_MS } from './limits.ts';
-import { offer } from './offering.ts';
-import { Outbox, type RowKey } from './outbox.ts';
-import { Overlay } from './overlay.ts';
-import { Quarantine } from './quarantine.ts';
-import { Questions } from './questions.ts';
-import { RecentRows } from './recent-rows.ts';
-import { restore } from './restore.ts';
-import { Sender } from './sender.ts';
-import type { Served } from './served.ts';
-import { Settlements } from './settlements.ts';
-import { ShelfRows } from './shelf.ts';
-import { Stages } from './stages.ts';
-import { Standing } from './standing.ts';
-import type { Said, Upstream, Welcome } from './stream.ts';
-import { Verifying } from './verifying.ts';
-import { becomeWhole } from './whole.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { Sender } from './outbox/sender.ts';
+import { Settlements } from './outbox/settlements.ts';
+import { ForeignPending } from './overlay/foreign-pending.ts';
+import { Overlay } from './overlay/overlay.ts';
+import { RecentRows } from './overlay/recent-rows.ts';
+import { ShelfRows } from './refusals/shelf-rows.ts';
+import type { AuthorityClock } from './session/authority-clock.ts';
+import { Collections } from './session/collections.ts';
+import { Connection, interrupted } from './session/connection.ts';
+import { Questions } from './session/questions.ts';
+import { Verifying } from './verifying/verifying.ts';
 
 export interface ReplicaParts {
   readonly base: CoreBase;
@@ -137,7 +139,7 @@ export class Replica {
       overlay.hasPending(collection, id) || this.#served?.holds(collection, id) === true;
     const isWhole = () => state().whole;
     this.heldIds = new HeldIds({ hasPending, send, isWhole, journal, changed: (key) => this.kept.changed(key) });
-    const { following, heldIds } = this;
+    const { following, heldIds, collections } = this;
     const keptParts = {
       store,
       journal,
@@ -150,7 +152,7 @@ export class Replica {
     };
     this.kept = new Kept(keptParts, this.#found.system);
     const [connection, confirming, stages] = [this.connection, this.#confirming, this.#stages];
-    this.verifying = new Verifying({ base, overlay, connection, confirming, following, heldIds, stages });
+    this.verifying = new Verifying({ base, overlay, connection, confirming, following, heldIds, stages, collections });
     this.covers = createCoverage({ catalog, rows, following, heldIds, reader: () => this.#assembled!.reader });
   }
 
@@ -192,6 +194,7 @@ export class Replica {
       const pending = transaction === null ? undefined : this.outbox.get(transaction);
       if (pending === undefined) continue;
       for (const { operation } of pending.operations) this.heldIds.wrote(operation.collection, operation.entity);
+      this.following.wrote(new Set(pending.operations.map(({ operation }) => operation.collection)));
       this.#served?.wrote(pending);
       this.sender.upload([pending]);
     }
@@ -204,18 +207,14 @@ export class Replica {
     this.recent.trim(this.#assembled!.readers() > 0, this.overlay.position());
   }
 
-  /** Gives the authority MAX_CLOSE_MS to settle what is pending, if there is a session; then ends it. */
+  /** Gives the authority MAX_CLOSE_MS to settle what is pending, as long as it is reached; then ends the session. */
   async close(reason: TendrilError): Promise<void> {
     this.#cancelSweep?.();
     this.following.close();
     if (this.connection.state().reaches && !this.settlements.isDrained) {
-      await new Promise<void>((resolve) => {
-        const cancel = this.#parts.base.scheduler.after(MAX_CLOSE_MS, resolve);
-        this.settlements.drained().then(() => {
-          cancel();
-          resolve();
-        });
-      });
+      const cancel = this.#parts.base.scheduler.after(MAX_CLOSE_MS, () => this.settlements.giveUp());
+      await this.settlements.drained();
+      cancel();
     }
     this.connection.close(reason);
     this.settlements.close(reason);
@@ -317,7 +316,7 @@ export class Replica {
     this.#served?.lost(reason);
     this.questions.lost(reason);
     this.verifying.lost(reason);
-    this.settlements.lost();
+    this.settlements.giveUp();
     this.heldIds.lost(reason);
     this.#dropForeign();
     this.following.tellAll();
@@ -327,6 +326,7 @@ export class Replica {
   #linked(error: TendrilError | null): void {
     this.connection.linked(error);
     this.#served?.linked(error);
+    if (error !== null) this.settlements.giveUp();
     this.following.tellAll();
   }
 
@@ -346,6 +346,8 @@ export class Replica {
     this.#isStageUsable = isCaughtUp && !this.#hasFailed;
     this.#hasFailed = false;
     this.standing.lost(this.#isStageUsable);
+    const stage = this.#stages.session;
+    if (this.#isStageUsable && stage !== null) letGoUntoldStaged(this.#incoming(), stage);
     this.following.lost();
     if (this.#isStageUsable) return;
     this.#stages.drop();
@@ -370,8 +372,6 @@ export class Replica {
   #incoming(): IncomingParts {
     const { core, views } = this.#assembled!;
     const { overlay, outbox, collections, following, heldIds, kept, questions, sender, settlements, shelf } = this;
-    const { verifying } = this;
-    const { adjust: adjustClock } = this.#parts.clock;
     return {
       core,
       overlay,
@@ -387,10 +387,10 @@ export class Replica {
       questions,
       sender,
       settlements,
-      verifying,
+      verifying: this.verifying,
       shelf,
       isWatched: () => views() > 0,
-      adjustClock,
+      adjustClock: this.#parts.clock.adjust,
       foreign: this.foreign,
       served: () => this.#served,
       linked: (error) => this.#linked(error),

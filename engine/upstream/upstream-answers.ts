@@ -3,34 +3,30 @@
  * question, else from its upstream, after all that this node has written before.
  */
 import { TendrilError } from '../../errors.ts';
-import { type RawRow, type SqlParameters, Where } from '../../query/index.ts';
+import { type RawRow, type SqlParameters, type Statement, Where } from '../../query/index.ts';
 import { type Descriptor, decodeCell } from '../../storage/index.ts';
 import { type Answers, localAnswers } from '../answers.ts';
 import { notCovered } from '../covers.ts';
 import type { Parts } from '../parts.ts';
 import { type SqlResult, sqlResult } from '../sql-result.ts';
-import type { ConnectionState } from './followed-cover.ts';
-import type { Following } from './following.ts';
-import type { HeldIds } from './held-ids.ts';
-import type { Answer, Questions } from './questions.ts';
-import type { Sender } from './sender.ts';
+import type { Following } from './following/following.ts';
+import type { HeldIds } from './following/held-ids.ts';
+import { type AskingParts, ask, concernsOf, type Question, refusalAmong } from './session/asking.ts';
+import type { ConnectionState } from './session/connection.ts';
+import type { Answer } from './session/questions.ts';
 
-export interface UpstreamAnswersParts {
+export interface UpstreamAnswersParts extends AskingParts {
   readonly heldIds: HeldIds;
   readonly following: Following;
-  readonly questions: Questions;
-  readonly sender: Sender;
   readonly connection: () => ConnectionState;
-  /** Why rows of a collection cannot be exchanged, or null. */
-  readonly refusalOf: (collection: string) => TendrilError | null;
 }
 
 export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers {
   const local = localAnswers(parts);
   const { covers } = parts.core;
-  const { heldIds, questions, sender } = up;
-  const checkExchanged = (collection: string) => {
-    const refusal = up.refusalOf(collection);
+  const { heldIds } = up;
+  const checkExchanged = (...concerns: readonly string[]) => {
+    const refusal = refusalAmong(up.collections, concerns);
     if (refusal !== null) throw refusal;
   };
   /** @throws {TendrilError} `not-covered`, while there is no session. */
@@ -38,9 +34,14 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
     const { reaches, error } = up.connection();
     if (!reaches) throw unreachable(what, error);
   };
-  const ask = (collection: string | null, text: string, parameters: SqlParameters): Promise<Answer> => {
+  const askUpstream = (question: Question): Promise<Answer> => {
+    const { collection } = question;
     checkOnline(collection === null ? 'the statement' : `this selection of ${collection}`);
-    return questions.ask(collection, text, parameters, (request) => sender.requestInTurn(request));
+    return ask(up, question);
+  };
+  const askStatement = async (statement: Statement, text: string, parameters: SqlParameters): Promise<SqlResult> => {
+    const [concerns, writes] = [concernsOf(statement), statement.kind !== 'select'];
+    return decoded(await askUpstream({ collection: null, text, parameters, concerns, writes }));
   };
   return {
     get: async (entry, id, options) => {
@@ -59,22 +60,22 @@ export function upstreamAnswers(parts: Parts, up: UpstreamAnswersParts): Answers
         return local.query(entry, given, parameters, options);
       }
       const [text, values] = given instanceof Where ? [given.text, given.parameters] : [given, parameters];
-      checkExchanged(entry.collection.name);
-      const answer = await ask(entry.collection.name, text, values);
-      // How the upstream declares it may have become known only now.
-      checkExchanged(entry.collection.name);
-      return inOwnColumns(entry.descriptor, answer);
+      const { name: collection } = entry.collection;
+      checkExchanged(collection);
+      const asked = { collection, text, parameters: values, concerns: [collection], writes: false };
+      return inOwnColumns(entry.descriptor, await askUpstream(asked));
     },
     sql: async (text, parameters = [], options) => {
       const statement = parts.statements.analyse(text);
       if (options.from === 'local') return local.sql(text, parameters, options);
-      if (!covers.whole(statement.reads)) return decoded(await ask(null, text, parameters));
+      checkExchanged(...concernsOf(statement));
+      if (!covers.whole(statement.reads)) return askStatement(statement, text, parameters);
       try {
         return await local.sql(text, parameters, options);
       } catch (error) {
         // An id that it names is not held.
         if (!(error instanceof TendrilError) || error.code !== 'not-covered') throw error;
-        return decoded(await ask(null, text, parameters));
+        return askStatement(statement, text, parameters);
       }
     },
   };

@@ -16,7 +16,7 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
-import type { Staging } from '../upstream/staging.ts';
+import type { Staging } from '../staging.ts';
 import type { Outcome } from './commit-queue.ts';
 import { makeOperation, narrow } from './prepared.ts';
 import { type Draft, tooManyBytes, tooManyOperations } from './write-set.ts';

@@ -61,6 +61,7 @@ export function narrowingCount(tips: number): number {
 
 /** Entity by entity, in the order in which each is first met, each with its operations in theirs. */
 export function byEntity(operations: readonly Prepared[]): Iterable<readonly Prepared[]> {
+  if (operations.length === 1) return [operations];
   const groups = new Map<string, Prepared[]>();
   for (const each of operations) {
     const key = each.operation.entity + each.operation.collection;

@@ -12,7 +12,7 @@ import { TendrilError } from '../../errors.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
-import { checkStaging, type Staging } from '../upstream/staging.ts';
+import { checkStaging, type Staging } from '../staging.ts';
 import { acceptTransaction } from './accept.ts';
 import type { CommitQueue, Member, Outcome } from './commit-queue.ts';
 import { OpenTransaction, type Transaction, type TransactionParts } from './transaction.ts';
@@ -25,7 +25,13 @@ export const MAX_RETRIES = 1_000;
 export const MAX_OPEN_TRANSACTIONS = 10_000;
 
 export interface TransactOptions {
-  /** `local` (default): committed and durable here. `settled`: by the authority, which a durable node is itself. */
+  /**
+   * - `local` (default): committed and durable here.
+   * - `settled`: by the authority, which a durable node without an upstream is itself; or its refusal is thrown. While there
+   *   is no session this waits, without end: after a refusal of the session that is final (`system-mismatch`) until
+   *   `reconnect()` makes another. `close` ends it with `closed`. The transaction stays in the outbox all the while. On a
+   *   durable node with an upstream: when that has it too; where it does not take it this throws, and the row stays.
+   */
   readonly until?: 'local' | 'settled';
   /** How often an asynchronous callback is run again after a `conflict`; 0 by default. */
   readonly retries?: number;
@@ -90,6 +96,7 @@ export function createTransactor(
       new Promise<Result>((resolve, reject) => {
         checkRetries(retries);
         checkStaging(staging);
+        checkUntil(asked);
         const until = staging === 'online-only' ? 'settled' : asked;
         const settle = { resolve: resolve as (value: unknown) => void, reject };
         queue.add(new Beginning(parts, { callback, retries, until, staging, within, ...settle }));
@@ -245,6 +252,16 @@ function checkRetries(retries: number): void {
     problem: `A transaction was to be retried ${retries} times.`,
     remedy: `Give retries as a whole number from 0 to ${MAX_RETRIES}.`,
     facts: { retries, limit: MAX_RETRIES },
+  });
+}
+
+function checkUntil(until: 'local' | 'settled'): void {
+  if (until === 'local' || until === 'settled') return;
+  throw new TendrilError({
+    code: 'invalid-option',
+    problem: 'The option `until` was given a value that makes no sense here.',
+    remedy: "Give 'local' or 'settled', or leave it out.",
+    facts: { option: 'until' },
   });
 }
 

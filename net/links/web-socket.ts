@@ -54,13 +54,12 @@ function whenOnline(wake: () => void): () => void {
 /** @throws {TendrilError} `invalid-option` */
 export function webSocketConnector(url: string): Connector {
   const { protocol, host, pathname } = parsed(url);
+  const dialWs = createWsDial(url);
   return {
     name: `${protocol}//${host}${pathname === '/' ? '' : pathname}`,
     connect: (events, scheduler) => {
       const Platform = (globalThis as { readonly WebSocket?: PlatformSocketClass }).WebSocket;
-      return Platform === undefined
-        ? dialLoaded(url, events, scheduler)
-        : linkOver(new Platform(url), events, scheduler);
+      return Platform === undefined ? dialWs(events, scheduler) : linkOver(new Platform(url), events, scheduler);
     },
   };
 }
@@ -77,16 +76,33 @@ function parsed(url: string): URL {
 }
 
 /** ws is loaded when it is needed, so that a browser's bundle does without it. */
-function dialLoaded(url: string, events: LinkEvents, scheduler: Scheduler): Link {
+function createWsDial(url: string): Connector['connect'] {
+  // To ask for the module again, for each link, would cost more than the link.
+  let dial: typeof import('./ws.ts').dialWs | null = null;
+  const load = async () => {
+    const { dialWs } = await import('./ws.ts');
+    dial = dialWs;
+    return dialWs;
+  };
+  return (events, scheduler) =>
+    dial === null ? dialWhenLoaded(load(), url, events, scheduler) : dial(url, events, scheduler);
+}
+
+function dialWhenLoaded(
+  loading: Promise<typeof import('./ws.ts').dialWs>,
+  url: string,
+  events: LinkEvents,
+  scheduler: Scheduler,
+): Link {
   let link: Link | null = null;
   let isOver = false;
   const finish = (reason: string) => {
     if (!isOver) events.closed(reason);
     isOver = true;
   };
-  import('./ws.ts')
-    .then(({ dialWs }) => {
-      if (!isOver) link = dialWs(url, events, scheduler);
+  loading
+    .then((dial) => {
+      if (!isOver) link = dial(url, events, scheduler);
     })
     .catch((error) => finish(`ws cannot be used: ${error}`));
   return {

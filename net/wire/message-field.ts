@@ -4,7 +4,18 @@
  * Invariant: this table and PROTOCOL_VERSION change together; docs/protocol.md says the same in words. The types make it
  * complete: a message, or a field of one, that is not here does not compile.
  */
-import type { AnswerColumn, Described, Edge, Had, LoggedTransaction, Part, Request, Said } from '../../engine/index.ts';
+import type {
+  AnswerColumn,
+  Described,
+  Edge,
+  Had,
+  LoggedTransaction,
+  Part,
+  Request,
+  RequestOf,
+  Said,
+  SaidOf,
+} from '../../engine/index.ts';
 import {
   BUCKETS,
   BUCKETS_BYTES,
@@ -93,8 +104,7 @@ const ids = idsField<EntityId>(MAX_IDS);
 const bytes = bytesField(MAX_MESSAGE_BYTES);
 const rows = listField(bytes, MAX_ROWS);
 
-type SaidOf<Kind extends Said['kind']> = Extract<Said, { readonly kind: Kind }>;
-type Collections = Extract<Request, { kind: 'describe' }>['collections'];
+type Collections = RequestOf<'describe'>['collections'];
 const collections: Field<Collections> = listField(
   structField<Collections[number]>({ name, hash: digestField(HASH_BYTES) }),
   MAX_COLLECTIONS,

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCompactor, FOLLOWER_RETENTION_MS, MAX_COMPACTED_OPERATIONS } from '../../engine/compact.ts';
 import { openDurable } from '../../engine/open-durable.ts';
-import { collection, integer, Node, type NodeOptions, text } from '../../index.ts';
+import { type CompactOptions, collection, integer, Node, type NodeOptions, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { encodeOperation, isSkeleton, type NodeId, type Position, type StoredRow } from '../../storage/index.ts';
 import { type GraphTransaction, randomGraph } from '../support/graphs.ts';
@@ -163,7 +163,24 @@ describe('compact', () => {
   test('refuses an age or a number that is none', async () => {
     const node = await open();
     await expect(node.compact({ keepMs: -1 })).rejects.toMatchObject({ code: 'invalid-option' });
-    await expect(node.compact({ keepOperations: Number.NaN })).rejects.toMatchObject({ code: 'invalid-option' });
+    for (const wrong of [{ keepOperations: Number.NaN }, { keepOperations: 1.5 }, { keepMS: 0 }, { keepMs: '1' }]) {
+      await expect(node.compact(wrong as CompactOptions)).rejects.toMatchObject({ code: 'invalid-option' });
+    }
+  });
+
+  test('that its node is closed under ends with that, wherever it stands', async () => {
+    for (const turns of [0, 1, 2, 3]) {
+      const node = await open();
+      const id = await node.transact((tx) => tx.create(Note, { title: 'a' }));
+      for (let at = 0; at < 3; at += 1) await node.transact((tx) => tx.update(Note, id, { title: `${at}` }));
+      const compacting = Promise.allSettled([node.compact({ keepMs: 0 }), node.compact({ keepMs: 0 })]);
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      await node.close();
+      const why = { code: 'closed', problem: 'The node is closed.' };
+      const [, second] = await compacting;
+      expect(second, `${turns} turns`).toMatchObject({ status: 'rejected', reason: why });
+      await expect(node.compact()).rejects.toMatchObject(why);
+    }
   });
 
   test('leaves the history of what was dropped without its edits, and refuses rows below the floor', async () => {

@@ -10,7 +10,7 @@ import {
 } from '../../engine/feed/limits.ts';
 import { SharedPast } from '../../engine/feed/shared-past.ts';
 import { Silence } from '../../engine/feed/silence.ts';
-import type { Said } from '../../engine/upstream/stream.ts';
+import type { Said } from '../../engine/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import {
   type Cursor,

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCompactor } from '../../engine/compact.ts';
 import { capacityOf } from '../../engine/live/window.ts';
-import type { Had, Said } from '../../engine/upstream/stream.ts';
+import type { Had, Said } from '../../engine/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import {
   type Cursor,

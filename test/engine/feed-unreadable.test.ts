@@ -1,7 +1,7 @@
 /** One row that cannot be read ends nobody's session: its follower is told so, and of the others as ever. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { capacityOf } from '../../engine/live/window.ts';
-import type { Had } from '../../engine/upstream/stream.ts';
+import type { Had } from '../../engine/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { BUCKETS_BYTES, decodeRow, type EntityId, idFrom } from '../../storage/index.ts';
 import { Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';

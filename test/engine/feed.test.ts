@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_SUBSCRIPTIONS, MAX_WINDOW_LIMIT } from '../../engine/feed/limits.ts';
 import { capacityOf } from '../../engine/live/window.ts';
-import type { Said } from '../../engine/upstream/stream.ts';
+import type { Said } from '../../engine/stream.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { type EntityId, idFrom } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
@@ -38,6 +38,9 @@ async function createThings(count: number, kind = 'red'): Promise<void> {
 }
 
 const stored = (entity: EntityId) => node.core.rows.read(THING, entity);
+
+/** What a peer is told names no node as `this` one: it is another for whom reads it. */
+const NOT_ITS_OWN = expect.not.stringMatching(/this node/i);
 
 describe('a session', () => {
   test('is welcomed with what it needs to know of the authority', async () => {
@@ -227,7 +230,7 @@ describe('a subscription', () => {
   ])('to %s %j is denied with %s', (collection, text, code) => {
     const ana = node.follow();
     const number = ana.subscribe(collection, text);
-    expect(ana.heard).toMatchObject([{ kind: 'denied', subscription: number, error: { code } }]);
+    expect(ana.heard).toMatchObject([{ kind: 'denied', subscription: number, error: { code, problem: NOT_ITS_OWN } }]);
     // It may not have heard of that yet.
     ana.unsubscribe(number);
     expect(ana.said('unsubscribed')).toEqual([{ kind: 'unsubscribed', subscription: number }]);

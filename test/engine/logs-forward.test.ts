@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Verdict } from '../../engine/feed/upload.ts';
 import { Forwarding } from '../../engine/logs/forwarding.ts';
-import { MAX_OFFERED, MAX_OFFERED_BYTES } from '../../engine/logs/limits.ts';
+import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from '../../engine/logs/limits.ts';
 import { Offering } from '../../engine/logs/offering.ts';
-import type { Request } from '../../engine/upstream/stream.ts';
+import type { Request } from '../../engine/stream.ts';
 import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
 import { encodeOperation, type Position } from '../../storage/index.ts';
 import { createAuthor } from '../support/author.ts';
@@ -58,6 +58,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const node of opened.splice(0).reverse()) await node.close();
 });
+
+const NOTHING = { offered: 0 as Position, refused: [] };
 
 describe('an upload to a node with an upstream', () => {
   test('is settled by the authority, stands in both logs under its author, and comes back once', async () => {
@@ -155,7 +157,7 @@ describe('bounds', () => {
   });
 
   test('1,000 offers are on their way at a time, and the next as each is taken', async () => {
-    const offering = new Offering({ core, position: () => 5_000 as Position, send }, 0 as Position);
+    const offering = new Offering({ core, position: () => 5_000 as Position, send }, NOTHING);
     offering.begin(false);
     await turn();
     expect(sent).toHaveLength(MAX_OFFERED);
@@ -171,26 +173,68 @@ describe('bounds', () => {
     const whole = { ...log, transactionsSince: (after: Position) => log.transactionsSince(after, 1) };
     const offering = new Offering(
       { core: { ...(core as object), log: whole } as never, position: () => 5_000 as Position, send },
-      0 as Position,
+      NOTHING,
     );
     offering.begin(false);
     await turn();
     expect(sent).toHaveLength(4);
   });
 
-  test('one that is refused stops nothing, and is offered again by the next session', async () => {
+  test('one that is refused stops nothing, and is offered again by the next session, alone', async () => {
     last = 3;
-    const offering = new Offering({ core, position: () => last as Position, send }, 0 as Position);
+    const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
     offering.begin(false);
     await turn();
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
     for (const at of [1, 2, 3]) offering.taken(at as Position, at === 2 ? error : null);
-    expect([offering.offered, offering.error]).toEqual([1, error]);
+    expect([offering.told, offering.error]).toEqual([{ offered: 3, refused: [2] }, error]);
+    expect([offering.untold, offering.refused]).toEqual([1, 1]);
     sent = [];
     offering.begin(false);
     await turn();
-    expect(sent.map((request) => 'position' in request && request.position)).toEqual([2, 3]);
+    expect(sent.map((request) => 'position' in request && request.position)).toEqual([2]);
     expect(offering.error).toBeNull();
+    offering.taken(2 as Position, null);
+    expect([offering.told, offering.untold]).toEqual([{ offered: 3, refused: [] }, 0]);
+  });
+
+  test('1,000 that are refused are offered again alone; with one more, that one and all that follow', async () => {
+    const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
+    for (const refused of [MAX_REFUSED_OFFERS, MAX_REFUSED_OFFERS + 1]) {
+      last = refused + 2;
+      const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
+      offering.begin(false);
+      for (let at = 1; at <= last; at += 1) {
+        await turn();
+        offering.taken(at as Position, at <= refused ? error : null);
+      }
+      expect([offering.refused, offering.untold]).toEqual([refused, refused]);
+      const isPast = refused > MAX_REFUSED_OFFERS;
+      expect([offering.offered, offering.isStuck]).toEqual([isPast ? MAX_REFUSED_OFFERS : last, isPast]);
+      sent = [];
+      offering.begin(false);
+      for (let at = 1; at <= last; at += 1) {
+        await turn();
+        offering.taken(at as Position, null);
+      }
+      expect(sent).toHaveLength(isPast ? last : refused);
+      expect([offering.told, offering.untold]).toEqual([{ offered: last, refused: [] }, 0]);
+    }
+  });
+
+  test('to another log everything is offered, once, also what was refused, or had been told', async () => {
+    last = 4;
+    const offering = new Offering({ core, position: () => last as Position, send }, { ...NOTHING, refused: [] });
+    offering.areThere([3 as Position]);
+    offering.begin(true);
+    await turn();
+    expect(sent).toHaveLength(4);
+    const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
+    offering.taken(1 as Position, error);
+    sent = [];
+    offering.begin(true);
+    await turn();
+    expect(sent).toHaveLength(4);
   });
 
   test('what was under way when a session ended is passed on by the next; what is concluded is not', () => {

@@ -1,11 +1,12 @@
 /** What was told is not told back, nor read again for that: of a log that was copied, nothing is offered. */
 import { expect, test } from 'vitest';
 import { Offering } from '../../engine/logs/offering.ts';
-import type { Request } from '../../engine/upstream/stream.ts';
+import type { Request } from '../../engine/stream.ts';
 import type { Position, TransactionId } from '../../storage/index.ts';
 import type { LogTransaction } from '../../storage/log-transactions.ts';
 
 const START = 0 as Position;
+const NOTHING = { offered: START, refused: [] };
 
 /** Over a log of as many transactions as `position` says. */
 function offeringOver(position: () => Position) {
@@ -20,7 +21,7 @@ function offeringOver(position: () => Position) {
     });
   };
   const core = { log: { transactionsSince, floor: () => START }, scheduler: { soon: (task: () => void) => task() } };
-  const offering = new Offering({ core: core as never, position, send: (request) => void sent.push(request) }, START);
+  const offering = new Offering({ core: core as never, position, send: (request) => void sent.push(request) }, NOTHING);
   return { offering, read, sent, positions: () => sent.map((request) => 'position' in request && request.position) };
 }
 

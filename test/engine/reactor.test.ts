@@ -165,7 +165,7 @@ describe('failures', () => {
     table.failNextRead(new Error('the disk is gone'));
     table.write(...Array.from({ length: 10 }, (_, at) => remove(`${10 + at}`)));
     expect(table.errors).toEqual([new Error('the disk is gone')]);
-    expect(live.error).toEqual(new Error('the disk is gone'));
+    expect(live.error).toMatchObject({ code: 'storage-failed', cause: new Error('the disk is gone') });
     expect(live.status).toBe('local');
     expect(other.rows).toHaveLength(20);
     table.write(remove('20'));
@@ -220,8 +220,9 @@ describe('drains', () => {
     const { ready } = live;
     table.failNextRead(new Error('the disk is gone'));
     drain.end();
-    await expect(ready).rejects.toThrow('the disk is gone');
-    await expect(live.ready).rejects.toThrow('the disk is gone');
+    const told = { code: 'storage-failed', cause: new Error('the disk is gone') };
+    await expect(ready).rejects.toMatchObject(told);
+    await expect(live.ready).rejects.toMatchObject(told);
     expect(live.status).toBe('local');
   });
 

@@ -9,6 +9,8 @@ import {
 } from '../../engine/feed/limits.ts';
 import { SharedPast } from '../../engine/feed/shared-past.ts';
 import { TendrilError } from '../../errors.ts';
+import { collection, text } from '../../index.ts';
+import { describeCollection } from '../../storage/descriptor.ts';
 import type { ChangedEntity, EntityId, OperationId, Position, StoredRow } from '../../storage/index.ts';
 import { createTestScheduler } from '../support/ports.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
@@ -77,6 +79,8 @@ class World {
   }
 }
 
+const descriptor = describeCollection(collection(THING, { title: text() }));
+
 /** Told in several turns, perhaps. */
 function all(world: World, position: Position): readonly ChangedEntity[] {
   const told: ChangedEntity[] = [];
@@ -120,6 +124,43 @@ describe('the shared past', () => {
     }
     // The second begins earlier, and reads the log anew; what the third asks for lies within.
     expect(world.reads).toEqual({ log: 2, now: 5, before: 5 });
+  });
+
+  test('reads a row once as it stood between two of its changes, in whatever order cursors are asked for', () => {
+    const world = new World();
+    // Position 1, and then every tenth.
+    for (let number = 0; number < 40; number += 1) world.commit([idOf(number % 10)]);
+    world.past.begin();
+    all(world, at(5));
+    for (const cursor of [12, 10, 19, 14, 20, 11, 18]) {
+      const before = world.past.before(at(cursor), THING, idOf(0));
+      expect(before).toEqual(world.before(idOf(0), at(cursor))!.values);
+    }
+    // From 1 to 10, and from 11 to 20.
+    expect(world.reads.before).toBe(2);
+    expect(world.past.before(at(21), THING, idOf(0))).toEqual(world.before(idOf(0), at(21))!.values);
+    expect(world.reads.before).toBe(3);
+  });
+
+  test('knows of a stretch that begins earlier where a row changed in it, not where it changed in the one before', () => {
+    const world = new World();
+    for (const number of [0, 1, 0, 1, 0]) world.commit([idOf(number)]);
+    world.past.begin();
+    for (const from of [4, 0]) all(world, at(from));
+    for (const cursor of [1, 3]) {
+      expect(world.past.before(at(cursor), THING, idOf(0))).toEqual(world.before(idOf(0), at(cursor))!.values);
+    }
+  });
+
+  test('encodes a row as it is once, and again when it has changed', () => {
+    const world = new World();
+    world.past.begin();
+    const encoded = () => world.past.encode(descriptor, world.past.now(THING, idOf(0)) as StoredRow);
+    world.commit([idOf(0)]);
+    const first = encoded();
+    expect(encoded()).toBe(first);
+    world.commit([idOf(0)]);
+    expect(encoded()).not.toEqual(first);
   });
 
   test('looks again at a row that could not be read', () => {

@@ -223,6 +223,10 @@ describe('asynchronous transactions', () => {
     for (const retries of [MAX_RETRIES + 1, -1, 0.5, Number.NaN]) {
       await expect(node.transact(always, { retries })).rejects.toMatchObject({ code: 'limit-exceeded' });
     }
+    for (const until of ['never', null] as unknown as 'local'[]) {
+      const refused = { code: 'invalid-option', facts: { option: 'until' } };
+      await expect(node.transact(always, { until })).rejects.toMatchObject(refused);
+    }
     runs = 0;
     const throwing = async () => {
       runs += 1;

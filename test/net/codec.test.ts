@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Step } from '../../engine/index.ts';
+import type { Said, Step } from '../../engine/index.ts';
 import { TendrilError } from '../../errors.ts';
 import { createCodec } from '../../net/codec.ts';
 import { MAX_GREETING_FRAME_BYTES } from '../../net/frames.ts';
@@ -124,16 +124,22 @@ describe('the bytes', () => {
     );
   });
 
-  test('of a step that sessions share are made once, those of an equal one again', () => {
-    const { encodeMessage, encodings } = createCodec();
+  test('of a step or a chunk that sessions share are made once, those of an equal one again', () => {
     const step: Step = { kind: 'step', position: 1 as Position, parts: [], edges: [], settled: null };
+    const [rows, left, differing] = [[], [], new Uint8Array(0)];
+    const chunk: Said = {
+      ...{ kind: 'chunk', subscription: 1, selection: 1, position: 1 as Position, basis: 'nothing', rows, left },
+      ...{ differing, total: null, last: true, edge: null },
+    };
+    for (const shared of [step, chunk]) {
+      const { encodeMessage, encodings } = createCodec();
+      const bytes = encodeMessage(shared);
+      for (let session = 0; session < 1_000; session += 1) expect(encodeMessage(shared)).toBe(bytes);
+      expect(encodings()).toBe(1);
 
-    const bytes = encodeMessage(step);
-    for (let session = 0; session < 1_000; session += 1) expect(encodeMessage(step)).toBe(bytes);
-    expect(encodings()).toBe(1);
-
-    expect(encodeMessage({ ...step })).not.toBe(bytes);
-    expect(encodings()).toBe(2);
+      expect(encodeMessage({ ...shared })).not.toBe(bytes);
+      expect(encodings()).toBe(2);
+    }
   });
 
   test('are not written to again, nor do they keep a larger buffer', () => {

@@ -36,6 +36,8 @@ const REMEMBERED = ['tendril_follower', 'tendril_outcome_refused'];
 export type Served = 'durable node' | 'relay';
 /** Turns until all that one turn brings is over: through a relay it goes to and fro. */
 const TURNS: Readonly<Record<Served, number>> = { 'durable node': 3, relay: 16 };
+/** Of each of them, in which the server says what it has to say: a comparison of buckets and a chunk. */
+const PARTS = 2;
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -171,8 +173,11 @@ export class HostileWorld {
     const isOverSockets = dial === this.dialSocket;
     if (isOverSockets) await new Promise((resolve) => setTimeout(resolve, 25));
     const sizes = visits.map((frames) => frames.reduce((sum, { length }) => sum + length, 0));
+    // What the server has to say it says to one of them in a turn.
     const turns =
-      TURNS[this.relay === null ? 'durable node' : 'relay'] + Math.ceil(Math.max(0, ...sizes) / MAX_TURN_BYTES);
+      TURNS[this.relay === null ? 'durable node' : 'relay'] +
+      PARTS * visits.length +
+      Math.ceil(Math.max(0, ...sizes) / MAX_TURN_BYTES);
     for (let at = 0; at < turns; at += 1) await turn();
     for (const attacker of attackers) attacker.close();
     // A socket that is not read any more closes in its own time.

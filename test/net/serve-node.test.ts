@@ -83,13 +83,16 @@ describe('a node that closes', () => {
     await node.close();
     for (const follower of followers) {
       const { reason, final } = await follower.ended();
-      expect([reason.code, final]).toEqual(['closed', false]);
-      expect(reason.problem).toContain('node is closed');
+      // Not `closed`, as if their own node were.
+      expect([reason.code, final]).toEqual(['offline', false]);
+      expect(reason.problem).toContain("The server's node is closing");
+      expect(reason.remedy).toContain('made by itself');
     }
     expect(settled(followers[0]!.said)).toBe(50);
-    expect(upstream.report()).toMatchObject({ sessions: 0, ended: { closed: 2 } });
+    expect(upstream.report()).toMatchObject({ sessions: 0, ended: { offline: 2 } });
     const late = await new Follower(upstream).ended();
-    expect([late.reason.code, late.final]).toEqual(['closed', false]);
+    expect([late.reason.code, late.final]).toEqual(['offline', false]);
+    expect(late.reason.problem).toContain("The server's node is closing");
   });
 
   test('is not kept from it by one who uploads and uploads', async () => {
@@ -99,7 +102,7 @@ describe('a node that closes', () => {
     while (settled(follower.said) === 0) await turn();
     await node.close();
     await flood;
-    expect((await follower.ended()).reason.code).toBe('closed');
+    expect((await follower.ended()).reason.code).toBe('offline');
   });
 
   test('leaves an ephemeral node offline, with what it holds and the reason', async () => {
@@ -111,9 +114,28 @@ describe('a node that closes', () => {
     await client.transact((tx) => tx.create(Note, { title: 'kept' }), until);
     await node.close();
     while (live.status !== 'offline') await turn();
-    expect(client.report().upstream!.error).toMatchObject({ code: 'closed' });
+    expect(client.report().upstream!.error).toMatchObject({ code: 'offline' });
     expect(live.rows.map(({ title }) => title)).toEqual(['kept']);
   });
+});
+
+test('a relay that closes tells its followers that the server does, not that they are closed', async () => {
+  const node = await authority();
+  const relay = await Node.open({ collections, upstream: inProcess(node, { access: 'open' }) });
+  await relay.reconnect();
+  const client = await Node.open({ collections, upstream: inProcess(relay, { access: 'open' }) });
+  closing.push(() => client.close());
+  const live = client.live(Note);
+  await live.ready;
+  const asked = client.sql('SELECT count(*) AS notes FROM note WHERE title > ?', ['a']);
+  const written = client.transact((tx) => tx.create(Note, { title: 'on its way' }));
+  const [closed, question] = await Promise.allSettled([relay.close(), asked, written]);
+  expect(closed.status).toBe('fulfilled');
+  if (question.status === 'rejected') expect(question.reason).toMatchObject({ code: 'offline' });
+  while (live.status !== 'offline') await turn();
+  const why = { code: 'offline', problem: "The server's node is closing." };
+  expect([live.error, client.report().upstream!.error]).toMatchObject([why, why]);
+  await expect(client.reconnect()).rejects.toMatchObject(why);
 });
 
 test('an ephemeral node is served like a durable one, by whatever door', async () => {
@@ -283,5 +305,5 @@ test('followers over WebSocket are told too', async () => {
   closing.push(() => server.close());
   const follower = await new Follower(webSocket(server.url), GREETING).welcomed();
   await node.close();
-  expect((await follower.ended()).reason.code).toBe('closed');
+  expect((await follower.ended()).reason.code).toBe('offline');
 });

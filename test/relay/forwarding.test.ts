@@ -1,5 +1,6 @@
 /** Forwarding: what followers of a relay want of the authority goes there through it, and what that says comes back. */
 import { expect, test } from 'vitest';
+import type { Said } from '../../engine/stream.ts';
 import { Node, TendrilError } from '../../index.ts';
 import { codeOf, Note, refusal, Tag } from '../upstream/world.ts';
 import { createRelayWorld } from './world.ts';
@@ -295,7 +296,7 @@ test('an id is fetched and held through the relay, and written', async () => {
 
 test('a selection that the authority denies is denied, and one that cannot be parsed too', async () => {
   const world = await createRelayWorld();
-  const said: { kind: string }[] = [];
+  const said: Said[] = [];
   const peer = world.relay().follow({
     author: 'ana',
     relays: false,
@@ -310,6 +311,8 @@ test('a selection that the authority denies is denied, and one that cannot be pa
   peer.take({ ...subscribe, subscription: 3, collection: 'note', text: 'abs(-9223372036854775807 - stars) > 0' });
   await world.quiet();
   expect(said.map(({ kind }) => kind).slice(0, 2)).toEqual(['denied', 'denied']);
+  const problem = 'The node that was asked has no collection nothing.';
+  expect(said[1]).toMatchObject({ error: { code: 'unknown-collection', problem } });
   expect(() => peer.take({ kind: 'log' })).toThrow(/log/);
   expect(() => peer.take({ ...subscribe, subscription: 3, collection: 'note', text: '' })).toThrow(/twice/);
   peer.close();
@@ -333,4 +336,25 @@ test('a node that has not met its upstream cannot be followed yet', async () => 
   expect(follow).toThrow(/has not met/);
   expect(node.report().followers).toBeNull();
   await node.close();
+});
+
+test('an edge that is closed does not wait behind a relay that cannot reach its server, whenever it learns that', async () => {
+  const world = await createRelayWorld();
+  const [ana, ben] = [await world.follow('ana'), await world.follow('ben')];
+  world.up.holdRequests = true;
+  await ana.node.transact((tx) => tx.create(Note, { title: 'of ana' }));
+  await world.quiet();
+  let isClosed = false;
+  const closing = ana.node.close().then(() => {
+    isClosed = true;
+  });
+  await world.quiet();
+  expect(isClosed).toBe(false);
+  await world.cutOff();
+  await closing;
+  // In a session so young that it has not been told yet.
+  await ben.node.reconnect();
+  await ben.node.transact((tx) => tx.create(Note, { title: 'of ben' }));
+  await ben.node.close();
+  for (const { scheduler } of [ana, ben]) expect(scheduler.waiting()).toBe(0);
 });

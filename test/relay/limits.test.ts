@@ -8,9 +8,9 @@ import {
   MAX_FORWARDED_TRANSACTIONS,
   MAX_RELAYED_IDS,
 } from '../../engine/relay/limits.ts';
-import { ForeignPending } from '../../engine/upstream/foreign-pending.ts';
+import type { Request } from '../../engine/stream.ts';
 import { MAX_FOREIGN_BYTES, MAX_FOREIGN_TRANSACTIONS } from '../../engine/upstream/limits.ts';
-import type { Request } from '../../engine/upstream/stream.ts';
+import { ForeignPending } from '../../engine/upstream/overlay/foreign-pending.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';

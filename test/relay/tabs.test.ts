@@ -159,18 +159,23 @@ test('what was built on something that went with its session, and must be made a
   await world.cutOff();
   const id = await first.node.transact((tx) => tx.create(Note, { title: 'draft' }));
   await world.quiet();
-  await second.node.transact(
-    (tx) => {
-      tx.update(Note, id, { stars: 2 });
-    },
-    { staging: 'hold' },
-  );
+  const held = { staging: 'hold' } as const;
+  const other = await second.node.transact((tx) => {
+    tx.update(Note, id, { stars: 2 });
+    return tx.create(Note, { title: 'with it' });
+  }, held);
+  await second.node.transact((tx) => tx.update(Note, other, { stars: 3 }), held);
   world.up.judge = refusing(() => true);
   second.upstream.author = 'ben';
   await second.node.reconnect();
   await world.quiet();
   await world.reach();
   expect(second.node.report().upstream!.outbox.transactions).toBe(0);
-  expect(await second.node.refused.query()).toMatchObject([{ code: 'conflict', tried: [{ values: { stars: 2 } }] }]);
+  const shelved = await second.node.refused.query('ORDER BY id');
+  const facts = { collection: 'note', id };
+  expect(shelved).toMatchObject([
+    { code: 'conflict', facts, builtOn: null, tried: [{ values: { stars: 2 } }, { id: other }] },
+    { code: 'conflict', facts, builtOn: shelved[0]!.id, tried: [{ id: other, values: { stars: 3 } }] },
+  ]);
   expect(second.errors).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** Rows that a relay cannot read, or its upstream cannot: the relay's followers are told so, and not that they have left. */
 import { expect, test } from 'vitest';
-import type { Said } from '../../engine/upstream/stream.ts';
+import type { Said } from '../../engine/stream.ts';
 import { idFrom, TendrilError } from '../../index.ts';
 import { type EntityId, idOfRow } from '../../storage/index.ts';
 import { Note } from '../upstream/world.ts';

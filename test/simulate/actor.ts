@@ -210,6 +210,7 @@ export class Actor {
         }
         // As something else, which can be settled; nobody is told when.
         const write = ledger.begin(this.name, this.#life);
+        write.isSlow = true;
         const again = (tx: Transaction) => {
           this.#change(tx, write);
           write.state = 'later';
@@ -238,6 +239,7 @@ export class Actor {
   #writeLater(node: Node): void {
     const { ledger, random } = this.#parts;
     const write = ledger.begin(this.name, this.#life);
+    write.isSlow = true;
     const id = random.pick(IDS);
     const later = async (tx: Transaction): Promise<void> => {
       write.entities.length = 0;

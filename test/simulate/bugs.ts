@@ -30,22 +30,22 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'an item above _asOf ignored',
-    file: 'engine/upstream/confirming.ts',
-    find: '    if (row.asOf >= position) return row;',
-    replace: '    if (row.asOf >= position - 1) return row;',
+    file: 'engine/upstream/confirming/confirming.ts',
+    find: '    for (const { id, edits } of part.items) {',
+    replace: '    if (row.asOf >= position - 1) return row;\n    for (const { id, edits } of part.items) {',
     why: 'positions are compared off by one: a change is missed',
   },
   {
     name: 'refused t1 but a2[a1] kept',
-    file: 'engine/upstream/remint.ts',
-    find: 'const baseless = pending.operations.some((each) => rowOf(each) === null && !creates(each));',
-    replace: 'const baseless = false;',
+    file: 'engine/upstream/refusals/remint.ts',
+    find: 'const hanging = pending.operations.find((each) => rowOf(each) === null && !creates(each));',
+    replace: 'const hanging = pending.operations.find(() => false);',
     why: 'what was built on a refused creation has nothing to stand on',
     faults: ['doom'],
   },
   {
     name: 're-minted under a new transaction id',
-    file: 'engine/upstream/remint.ts',
+    file: 'engine/upstream/refusals/remint.ts',
     find: 'id: mint.next() as OperationId, precursors, author };',
     replace: 'id: mint.next() as OperationId, transaction: mint.next() as never, precursors, author };',
     why: 'an attempt is another transaction: its outcome is lost',
@@ -53,7 +53,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'refused rows stay',
-    file: 'engine/upstream/remint.ts',
+    file: 'engine/upstream/refusals/remint.ts',
     find: 'for (const { operation } of refused.operations) touch(core.catalog, step, operation);',
     replace: '',
     why: 'law 8: a refusal leaves a trace at its author',
@@ -85,7 +85,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'no reconnection',
-    file: 'engine/upstream/connection.ts',
+    file: 'engine/upstream/session/connection.ts',
     find: 'if (!final && this.#closed === null && this.#session === null) this.#retryLater();',
     replace: '',
     why: 'a lost link stays lost',
@@ -102,7 +102,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the base is not moved when own operations are settled',
-    file: 'engine/upstream/overlay.ts',
+    file: 'engine/upstream/overlay/overlay.ts',
     find: `    met.confirmed = row;
     met.hasLeft = false;
     met.isSettled = true;`,
@@ -120,7 +120,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'evicted too early',
-    file: 'engine/upstream/incoming.ts',
+    file: 'engine/upstream/incoming/incoming.ts',
     find: 'const isCovered = row.deleted === null && following.covers(collection, row.values);',
     replace: 'const isCovered = false;',
     why: 'a row goes that another live query shows',
@@ -128,7 +128,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'never evicted',
-    file: 'engine/upstream/incoming.ts',
+    file: 'engine/upstream/incoming/incoming.ts',
     find: 'if (!isCovered) step.leave(collections.entryOf(collection), id);',
     replace: '',
     why: 'a row that nobody keeps current is shown',
@@ -207,7 +207,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a returning client misses what left',
-    file: 'engine/upstream/incoming.ts',
+    file: 'engine/upstream/incoming/incoming.ts',
     find: 'for (const id of left) if (!stage.isTold(entry, id)) stage.leave(entry, id);',
     replace: '',
     why: 'rows that were deleted or moved out while it was away stay',
@@ -215,7 +215,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the cursor goes before the rows',
-    file: 'engine/upstream/standing.ts',
+    file: 'engine/upstream/confirming/standing.ts',
     find: 'const isKept = !isWhole || (',
     replace: 'const isKept = (',
     why: 'after a crash the file says it has what it has not',
@@ -224,7 +224,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'equal buckets are not compared',
-    file: 'engine/upstream/whole.ts',
+    file: 'engine/upstream/confirming/whole.ts',
     find: 'if (row === null || !following.keeps(name, row)) return false;',
     replace: 'if (row === null) return false;',
     why: 'rows of a log that is no more stay',
@@ -233,7 +233,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'settled and kept in the file',
-    file: 'engine/upstream/outbox.ts',
+    file: 'engine/upstream/outbox/outbox.ts',
     find: '    this.#store.removeTransaction(place);\n',
     replace: '',
     why: 'after a restart what was settled is offered again, and shown as pending',
@@ -241,7 +241,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'stale rows are entered whole',
-    file: 'engine/upstream/confirming.ts',
+    file: 'engine/upstream/confirming/confirming.ts',
     find: 'if (held === null || held.asOf <= row.asOf) step.confirm(entry, id, row);',
     replace: 'if (held === null) step.confirm(entry, id, row);',
     why: 'a row that comes whole again is not taken',
@@ -275,7 +275,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'untold rows kept',
-    file: 'engine/upstream/whole.ts',
+    file: 'engine/upstream/confirming/whole.ts',
     find: '  letGoUntold(parts, session);\n',
     replace: '',
     why: 'rows stand for which nobody speaks any more',
@@ -296,5 +296,52 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (winner !== null && winner >= operation.id) continue;',
     replace: 'if (winner !== null) continue;',
     why: 'an edit of what was set before is lost',
+  },
+  {
+    name: 'an item at or below _asOf applied',
+    file: 'engine/upstream/confirming/confirming.ts',
+    find: 'if (row !== null && row.asOf >= position) return row;',
+    replace: '',
+    why: 'what is settled again, at the position of long ago, is put over a row that has gone on: its head is that of nobody',
+    faults: ['reset', 'cut'],
+  },
+  {
+    name: 'an old session is heard',
+    file: 'engine/upstream/replica.ts',
+    find: 'const isOver = session !== this.connection.session || this.#hasFailed;',
+    replace: 'const isOver = this.#hasFailed;',
+    why: 'what a session said before it ended is taken when another one has begun, or none',
+    faults: ['busy', 'reset'],
+  },
+  {
+    name: 'the end of an old session ends the present one',
+    file: 'engine/upstream/session/connection.ts',
+    find: 'if (isPresent()) this.#lost(reason, final);',
+    replace: 'this.#lost(reason, final);',
+    why: 'the session that replaced it is forgotten and never closed, and another one made',
+    faults: ['reset', 'cut'],
+  },
+  {
+    name: 'stale timer of a dead attempt',
+    file: 'engine/upstream/session/connection.ts',
+    find: '  #attemptOnce(): void {\n    this.#stopTimer();\n',
+    replace: '  #attemptOnce(): void {\n',
+    why: 'the attempt that was waited for is made though there is a session by now, which is never closed',
+    faults: ['reset', 'cut'],
+  },
+  {
+    name: 'stale timer of a dead incarnation',
+    file: 'engine/upstream/session/connection.ts',
+    find: '    this.end(reason);\n    this.#stopTimer();\n',
+    replace: '    this.end(reason);\n',
+    why: 'a node that is closed connects again, beside the one that was opened in its place',
+    faults: ['close', 'cut'],
+  },
+  {
+    name: 'stale timer of a silence that was broken',
+    file: 'net/session-run.ts',
+    find: '  #arm(ms: number): void {\n    this.#disarm();\n',
+    replace: '  #arm(ms: number): void {\n',
+    why: 'a session ends for a silence that there was not',
   },
 ];

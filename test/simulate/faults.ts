@@ -6,8 +6,9 @@ import { AUTHORITY_COLLECTIONS, COLLECTIONS, UPGRADED, UPGRADED_AUTHORITY } from
 type Random = ReturnType<typeof seeded>;
 
 /**
- * In the order in which a shrinking run leaves them out. Two are no accidents: with `doom` programs write what the authority
- * refuses, with `relay` the first follower stands between the authority and the others.
+ * In the order in which a shrinking run leaves them out. Four are no accidents: with `doom` programs write what the authority
+ * refuses, with `relay` the first follower stands between the authority and the others, with `close` followers are closed
+ * and opened again in the same process, with `busy` all nodes have so much to do that what they are told waits for long.
  */
 export const FAULTS = [
   'pause',
@@ -26,6 +27,8 @@ export const FAULTS = [
   'doom',
   'backup',
   'relay',
+  'close',
+  'busy',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -64,10 +67,13 @@ export interface FaultParts {
   readonly pause: (ms: number) => void;
 }
 
+/** They do not strike. */
+const OF_PROGRAMS: readonly Fault[] = ['doom', 'relay', 'close', 'busy'];
+
 /** Begins one of those enabled. */
 export function strike(parts: FaultParts): void {
   const { random, enabled } = parts;
-  const fault = random.pick(enabled.filter((each) => each !== 'doom' && each !== 'relay'));
+  const fault = random.pick(enabled.filter((each) => !OF_PROGRAMS.includes(each)));
   if (fault !== undefined) STRIKES[fault](parts);
 }
 
@@ -141,6 +147,8 @@ const STRIKES: Readonly<Record<Fault, (parts: FaultParts) => void>> = {
   backup: ({ random, keepBackup, restore }) => (random.chance(0.5) ? keepBackup() : restore()),
   doom: () => {},
   relay: () => {},
+  close: () => {},
+  busy: () => {},
 };
 
 export function collectionsOf(isAuthority: boolean, isUpgraded: boolean) {

@@ -4,7 +4,8 @@
  * What it checks
  *   - a write that was called settled is in the log, whole, in one transaction, once, for ever;
  *   - one that was called refused is not;
- *   - writes of one author to one entity stand in the log in the order in which they were made;
+ *   - writes of one author to one entity stand in the log in the order in which they were made, but for those that were
+ *     begun before others and made after them;
  *   - what was refused was bound to be: it asked for what the authority has not, or built on such a thing.
  */
 import type { Operation } from '../../storage/index.ts';
@@ -27,6 +28,8 @@ export interface Write {
   readonly created: string[];
   /** It asks for what the authority has not. */
   isDoomed: boolean;
+  /** What was written after it was begun may be applied before it. */
+  isSlow: boolean;
   /** An event has ended since it was applied: it was committed. */
   isCommitted: boolean;
   state: WriteState;
@@ -69,6 +72,7 @@ export class Ledger {
       entities: [],
       created: [],
       isDoomed: false,
+      isSlow: false,
       isCommitted: false,
       state: 'open',
     };
@@ -197,6 +201,7 @@ export class Ledger {
     if (logged.transaction !== transaction || logged.position !== position) {
       this.#violations.push(`${said(write)} is in the log twice: at ${logged.position} and ${position}`);
     }
+    if (write.isSlow) return;
     const key = `${write.node} ${entity}`;
     const last = this.#last.get(key) ?? 0;
     if (last > mark)

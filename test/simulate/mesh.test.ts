@@ -131,6 +131,57 @@ describe('what goes wrong', () => {
     }
   });
 
+  test('a node that is stopped has its writes settled first, is down, and is opened again on its disk', async () => {
+    await open();
+    await followAll();
+    await create('ana', 'milk');
+    const stopped = world.stop('ana');
+    expect(world.isUp('ana')).toBe(false);
+    await world.until(stopped);
+    expect(titles('server')).toEqual(['milk']);
+    await create('server', 'bread');
+    await world.restart('ana');
+    await world.quiet();
+    expect(titles('ana')).toEqual(['bread', 'milk']);
+    await world.check();
+  });
+
+  test('what was stopped leaves nothing behind: no session, and no attempt at one', async () => {
+    const attempts: string[] = [];
+    await open({ onEvent: ({ what }) => what === 'ana>server open' && attempts.push(what) });
+    await followAll();
+    world.cut('ana', 'server');
+    // By now it waits long for its next attempt.
+    await world.run(20_000);
+    await world.until(world.stop('ana'));
+    world.heal();
+    attempts.length = 0;
+    await world.run(120_000);
+    expect(attempts).toEqual([]);
+    expect(world.nodes.server.report().followers!.sessions).toBe(1);
+    await world.restart('ana');
+    await world.quiet();
+    expect(attempts).toHaveLength(1);
+    expect(world.nodes.server.report().followers!.sessions).toBe(2);
+  });
+
+  test('a node that crashes while it is stopped is not waited for', async () => {
+    await open();
+    await followAll();
+    world.block('ana', 'server');
+    await create('ana', 'milk');
+    let isStopped = false;
+    void world.stop('ana').then(() => {
+      isStopped = true;
+    });
+    await world.run(1_000);
+    await world.restart('ana');
+    world.heal();
+    await world.quiet();
+    expect(titles('server')).toEqual(['milk']);
+    expect(isStopped).toBe(false);
+  });
+
   test('a storage failure fails one transaction, and the next succeeds', async () => {
     await open();
     world.failStorage('server', { call: 2, code: 'SQLITE_FULL' });
@@ -213,4 +264,10 @@ test('the check sees a row that is not what the log says', async () => {
 test('nodes that are no tree below one authority are refused', async () => {
   const nodes = { server: { collections }, other: { collections } };
   await expect(mesh({ seed: 1, nodes })).rejects.toMatchObject({ code: 'invalid-option' });
+  await expect(mesh({ seed: 1, nodes: {} })).rejects.toMatchObject({ code: 'invalid-option' });
+});
+
+test.each([-1, 0.5, Number.NaN, 2 ** 53, '7' as unknown as number])('a seed of %s is refused', async (seed) => {
+  const nodes = { server: { collections } };
+  await expect(mesh({ seed, nodes })).rejects.toMatchObject({ code: 'invalid-option', facts: { option: 'seed' } });
 });

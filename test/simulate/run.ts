@@ -1,6 +1,6 @@
 /**
  * Run: one simulation from one seed: a random program over a few nodes while things go wrong, then all is healed and must
- * come to rest, right everywhere.
+ * come to rest, right everywhere, and stay so: no session is lost where nothing goes wrong, and none is left over.
  */
 import { createHash } from 'node:crypto';
 import { type DiskImage, mesh, Violation } from '../../bindings/testing/index.ts';
@@ -39,6 +39,8 @@ const SLOW_QUEUE_BYTES = 48 * 1_024;
 const MAX_MESSAGE_BYTES = 12 * 1_024;
 /** Where nodes are busy: between two turns of one. */
 const MAX_TURN_MS = 3;
+/** The same where so much waits that sessions end and begin meanwhile. */
+const MAX_BUSY_TURN_MS = 600;
 /** Where snapshots come in pieces: rows of one, at most. */
 const MAX_CHUNK_ROWS = 12;
 const AUTHORITY = 'server';
@@ -52,12 +54,18 @@ const MAX_DOWN_MS = 2_000;
 /** After healing all must be at rest within it. */
 const MAX_HEALING_MS = 10 * 60_000;
 const MAX_HEALING_STEPS = 200_000;
+/** Then nothing happens for so long: whoever hears nothing of the other side has given it up by then. */
+const REST_MS = 70_000;
+/** How likely it is, whenever a program does something, that a follower is closed where they are. */
+const CLOSING_CHANCE = 0.03;
+/** A node has closed within it. */
+const MAX_CLOSING_MS = 10_000;
 
-/** How likely each fault is to be possible in a run. */
+/** How likely each fault is to be possible in a run; all but `busy`, which is only where it is asked for. */
 export function faultsOf(seed: number): readonly Fault[] {
   const random = seeded(seed, 'faults');
   if (random.chance(0.1)) return [];
-  return FAULTS.filter(() => random.chance(0.4));
+  return FAULTS.filter((fault) => fault !== 'busy' && random.chance(0.4));
 }
 
 export async function simulate(options: SimulationOptions): Promise<Simulated> {
@@ -80,6 +88,11 @@ class Simulation {
   #backup: DiskImage | null = null;
   #steps = 0;
   #isHealing = false;
+  #isResting = false;
+  /** Null where nobody closes nodes. */
+  readonly #closing: ReturnType<typeof seeded> | null;
+  /** Those that are being closed, each with what stands for this time. */
+  readonly #closes = new Map<string, object>();
   #opening = 0;
   #pauseMs = 0;
   #world: World | null = null;
@@ -88,6 +101,7 @@ class Simulation {
     this.#options = options;
     this.#faults = options.faults ?? faultsOf(options.seed);
     this.#random = seeded(options.seed, 'program');
+    this.#closing = this.#faults.includes('close') ? seeded(options.seed, 'closing') : null;
   }
 
   async run(): Promise<Simulated> {
@@ -129,13 +143,15 @@ class Simulation {
       return { upstream: this.#upstreamOf(name), collections: collectionsOf(false, false), storage, ...limits };
     };
     const wide = this.#random.chance(0.3);
+    const isBusy = this.#faults.includes('busy');
+    const mostMs = isBusy ? MAX_BUSY_TURN_MS : MAX_TURN_MS;
     this.#world = await mesh<string>({
       seed,
       nodes: {
         [AUTHORITY]: { collections: collectionsOf(true, false), ...limits },
         ...Object.fromEntries(followers.map((name) => [name, follower(name)])),
       },
-      ...(this.#random.chance(0.5) ? { turns: { leastMs: 0, mostMs: MAX_TURN_MS } } : {}),
+      ...(this.#random.chance(0.5) || isBusy ? { turns: { leastMs: 0, mostMs } } : {}),
       latency: wide ? { leastMs: 0.1, mostMs: 150 } : { leastMs: 1, mostMs: 15 },
       onError: (name, error) => this.#failed(name, error),
       onCrash: (name) => this.#crashed(name),
@@ -166,6 +182,7 @@ class Simulation {
 
   #crashed(name: string): void {
     this.#actors.get(name)?.died(this.#persistent.has(name));
+    this.#closes.delete(name);
     // Others are opened again by what made them crash.
     if (!this.#faults.includes('crash-commit') || this.#world === null || this.#isHealing) return;
     const world = this.#world;
@@ -197,6 +214,7 @@ class Simulation {
       actor.checkFolds();
       actor.checkReport();
     }
+    if (this.#isResting) this.#checkSessions();
   }
 
   #actLater(): void {
@@ -207,6 +225,7 @@ class Simulation {
     this.#world!.after(delayMs, 'program', () => {
       if (this.#isHealing) return;
       this.#actLater();
+      if (this.#closing?.chance(CLOSING_CHANCE) === true) this.#close(this.#closing);
       if (this.#faults.length > 0 && random.chance(0.08)) strike(this.#faultParts());
       else if (random.chance(0.08)) this.#reconnect();
       else random.pick([...this.#actors.values()]).act();
@@ -219,6 +238,29 @@ class Simulation {
     if (!world.isUp(name)) return;
     const { state } = world.nodes[name]!.report().upstream!;
     if (state === 'offline' || this.#random.chance(0.1)) world.nodes[name]!.reconnect().catch(() => undefined);
+  }
+
+  /** A follower, and opens it again, in the same process. */
+  #close(random: ReturnType<typeof seeded>): void {
+    const world = this.#world!;
+    const name = random.pick([...this.#actors.keys()].slice(1));
+    if (!world.isUp(name)) return;
+    const close = {};
+    const isClosing = () => this.#closes.get(name) === close;
+    this.#closes.set(name, close);
+    const downMs = random.between(0, MAX_DOWN_MS);
+    world.stop(name).then(
+      () => {
+        if (!isClosing()) return;
+        this.#closes.delete(name);
+        this.#actors.get(name)!.died(this.#persistent.has(name));
+        world.after(downMs, `reopen ${name}`, () => !this.#isHealing && !world.isUp(name) && void this.#restart(name));
+      },
+      (error) => this.#violations.push(`${name} could not be closed: ${String(error)}`),
+    );
+    world.after(MAX_CLOSING_MS, `closed ${name}`, () => {
+      if (isClosing()) this.#violations.push(`${name} has not closed within ${MAX_CLOSING_MS} ms`);
+    });
   }
 
   #faultParts(): FaultParts {
@@ -295,6 +337,29 @@ class Simulation {
     await world.quiet(MAX_HEALING_MS);
     await world.check();
     this.#violations.push(...this.#ledger.end());
+    this.#isResting = true;
+    await world.run(REST_MS);
+    this.#checkLeftOver();
     if (this.#steps > this.#options.steps + MAX_HEALING_STEPS) this.#violations.push('it took too many events to heal');
+  }
+  /** Nothing goes wrong: nobody loses anybody. */
+  #checkSessions(): void {
+    for (const [name, { isFollower }] of this.#actors) {
+      if (!isFollower) continue;
+      const { state, error } = this.#world!.nodes[name]!.report().upstream!;
+      if (state === 'connected') continue;
+      this.#violations.push(`${name} is ${state} where nothing goes wrong: ${String(error)}`);
+    }
+  }
+
+  /** Each node is followed by those whose upstream it is, by each in one session. */
+  #checkLeftOver(): void {
+    const names = [...this.#actors.keys()];
+    for (const name of names) {
+      const followers = names.filter((each) => each !== AUTHORITY && this.#upstreamOf(each) === name);
+      const sessions = this.#world!.nodes[name]!.report().followers?.sessions ?? 0;
+      if (sessions === followers.length) continue;
+      this.#violations.push(`${name} has ${sessions} sessions with its followers ${followers.join()}`);
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** An upstream without a transport: what is said on one side is heard on the other in a later microtask, in order. */
 
-import type { FeedSession, Peer, Request, Said, Upstream } from '../../engine/upstream/stream.ts';
+import type { FeedSession, Peer, Request, Said, Upstream } from '../../engine/stream.ts';
 import { TendrilError } from '../../errors.ts';
 import type { Node } from '../../index.ts';
 

@@ -3,7 +3,7 @@ import { coversEverything } from '../../engine/covers.ts';
 import { createFeed, type Feed } from '../../engine/feed/feed.ts';
 import { openStorage } from '../../engine/open-store.ts';
 import { assemble, type Parts } from '../../engine/parts.ts';
-import type { FeedSession, Peer, Request, Said, Step } from '../../engine/upstream/stream.ts';
+import type { FeedSession, Peer, Request, Said, Step } from '../../engine/stream.ts';
 import { LoggedApplication } from '../../engine/write/apply.ts';
 import { mergeOperation } from '../../engine/write/merge.ts';
 import type { SqlParameters } from '../../query/index.ts';
@@ -212,7 +212,9 @@ export class Believer implements Peer {
       if (part.kind === 'whole') {
         const size = rows.size;
         const entity = this.#put(part.collection, part.row);
-        if (settled === null && rows.size === size) throw new Error(`${entity} enters that was here`);
+        // What is here only for a selection that is still coming is told whole to one that is complete.
+        const isComing = [...this.subscriptions.values()].some(({ isComplete }) => !isComplete);
+        if (settled === null && !isComing && rows.size === size) throw new Error(`${entity} enters that was here`);
       } else if (part.kind === 'leave') {
         if (!rows.delete(part.entity)) throw new Error(`${part.entity} leaves that never was here`);
       } else {

@@ -5,7 +5,7 @@
  * before, the follower is where it was.
  */
 import { createPlans, limitOf } from '../../engine/live/plan.ts';
-import type { Had, Peer, Said, Step, SubscriptionNumber } from '../../engine/upstream/stream.ts';
+import type { Had, Peer, Said, Step, SubscriptionNumber } from '../../engine/stream.ts';
 import { mergeOperation } from '../../engine/write/merge.ts';
 import type { Selection, SqlParameters } from '../../query/index.ts';
 import {

@@ -8,7 +8,7 @@ import type {
   Upstream,
   UpstreamSession,
   Welcome,
-} from '../../engine/upstream/stream.ts';
+} from '../../engine/stream.ts';
 import { type Node, TendrilError } from '../../index.ts';
 
 type RequestOf<Kind extends Request['kind']> = Extract<Request, { readonly kind: Kind }>;

@@ -1,8 +1,8 @@
 /** What is here of a selection is summed up in turns, and the sums are those of its confirmed rows. */
 import { expect, test } from 'vitest';
-import { BucketSummary } from '../../engine/upstream/had.ts';
+import { openEphemeral } from '../../engine/open-ephemeral.ts';
+import { BucketSummary } from '../../engine/upstream/following/had.ts';
 import { SUMMED_ROWS } from '../../engine/upstream/limits.ts';
-import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
 import { Node, TendrilError } from '../../index.ts';
 import { createBuckets, type EntityId } from '../../storage/index.ts';
 import { directUpstream } from '../support/direct-upstream.ts';

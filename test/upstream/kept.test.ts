@@ -1,8 +1,8 @@
 /** What is to go from the file, or to come into it, is not forgotten where the group that wrote it is rolled back. */
 import { expect, test } from 'vitest';
-import { Kept } from '../../engine/upstream/kept.ts';
+import { rowKey } from '../../engine/row-key.ts';
+import { Kept } from '../../engine/upstream/kept/kept.ts';
 import { MAX_CURSOR_LAG } from '../../engine/upstream/limits.ts';
-import { rowKey } from '../../engine/upstream/outbox.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import { type Cursor, type EntityId, type EpochId, NOTHING_KEPT, type Position } from '../../storage/index.ts';

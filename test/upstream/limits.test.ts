@@ -1,7 +1,8 @@
 /** What an ephemeral node keeps and asks for at most: at the limit, and one past it. */
 import { expect, test } from 'vitest';
 import { MAX_CHUNK_ROWS } from '../../engine/feed/limits.ts';
-import { HeldIds } from '../../engine/upstream/held-ids.ts';
+import type { Request } from '../../engine/stream.ts';
+import { HeldIds } from '../../engine/upstream/following/held-ids.ts';
 import {
   LINGER_MS,
   MAX_FOLLOWED_SELECTIONS,
@@ -12,9 +13,8 @@ import {
   MAX_OUTBOX_BYTES,
   MAX_OUTBOX_TRANSACTIONS,
 } from '../../engine/upstream/limits.ts';
-import { Outbox } from '../../engine/upstream/outbox.ts';
-import { Sender } from '../../engine/upstream/sender.ts';
-import type { Request } from '../../engine/upstream/stream.ts';
+import { Outbox } from '../../engine/upstream/outbox/outbox.ts';
+import { Sender } from '../../engine/upstream/outbox/sender.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
@@ -222,5 +222,5 @@ test('a transaction that was uploaded and refused counts no longer, be it never 
     const id = await ana.node.transact((tx) => tx.create(Tag, { name: 'x' }), { until: 'settled' });
     await ana.node.transact((tx) => tx.delete(Tag, id), { until: 'settled' });
   }
-  expect(ana.node.report().upstream!.outbox).toEqual({ transactions: 0, bytes: 0, held: 0 });
+  expect(ana.node.report().upstream!.outbox).toEqual({ transactions: 0, bytes: 0, held: 0, refused: 0 });
 });

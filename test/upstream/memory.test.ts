@@ -1,8 +1,9 @@
 /** What an ephemeral node keeps in memory beside its tables: its journal, its outbox, and what rows were lately. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
-import { Outbox, rowKey } from '../../engine/upstream/outbox.ts';
-import { RecentRows } from '../../engine/upstream/recent-rows.ts';
+import { openEphemeral } from '../../engine/open-ephemeral.ts';
+import { rowKey } from '../../engine/row-key.ts';
+import { Outbox } from '../../engine/upstream/outbox/outbox.ts';
+import { RecentRows } from '../../engine/upstream/overlay/recent-rows.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import {

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import { capacityOf } from '../../engine/live/window.ts';
+import type { Welcome } from '../../engine/stream.ts';
 import { MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
-import type { Welcome } from '../../engine/upstream/stream.ts';
 import { type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { diskStorage } from '../durability/disk-storage.ts';

@@ -45,7 +45,13 @@ async function expectOnce(server: Node, ids: readonly string[]): Promise<void> {
 }
 
 async function shelf({ client }: World) {
-  return (await client.node.refused.query('ORDER BY id')).map(({ code, tried }) => [code, tried[0]!.id]);
+  return (await client.node.refused.query('ORDER BY id')).map(({ code, problem, facts, tried }) => {
+    const { collection, id } = tried[0]!;
+    // What is there no longer is named.
+    expect(facts).toMatchObject({ collection, id });
+    expect(problem).toContain(`${collection} ${id}`);
+    return [code, id];
+  });
 }
 
 describe.each(['goes on', 'is opened again from its file'])('a client that %s', (way) => {

@@ -1,8 +1,8 @@
 /** Outcomes: what becomes of what an ephemeral node has written, at its author and everywhere else. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { MAX_DRIFT_MS } from '../../engine/feed/limits.ts';
+import type { Said } from '../../engine/stream.ts';
 import { MAX_ATTEMPTS } from '../../engine/upstream/limits.ts';
-import type { Said } from '../../engine/upstream/stream.ts';
 import { idFrom, type LiveQuery, type RowOf } from '../../index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import type { UploadRequest } from './gated-upstream.ts';

@@ -6,8 +6,8 @@
 import { expect, test } from 'vitest';
 import { applied, type ChangeSet } from '../../engine/live/change-set.ts';
 import type { LiveQuery } from '../../engine/live/live-query.ts';
+import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.ts';
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
-import { type EphemeralParts, openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
 import { idFrom, Node, TendrilError } from '../../index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { type Asked, randomStep, SELECTIONS, Thing } from '../support/live-selections.ts';

@@ -1,6 +1,6 @@
 /** `_pending`: what this node wrote of a row and is not settled yet, asked for in its own selections and nowhere else. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
+import { openEphemeral } from '../../engine/open-ephemeral.ts';
 import { idFrom, type LiveQuery, Node, type RowOf, where } from '../../index.ts';
 import { quoteName } from '../../query/index.ts';
 import { createTestScheduler } from '../support/ports.ts';

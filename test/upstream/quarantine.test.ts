@@ -1,8 +1,8 @@
 /** Rows that cannot be read: each is left out, noted with its reason and peer, and admitted when it can be read. */
 import { describe, expect, test } from 'vitest';
+import type { Said } from '../../engine/stream.ts';
+import { Quarantine } from '../../engine/upstream/confirming/quarantine.ts';
 import { MAX_QUARANTINED } from '../../engine/upstream/limits.ts';
-import { Quarantine } from '../../engine/upstream/quarantine.ts';
-import type { Said } from '../../engine/upstream/stream.ts';
 import { idFrom, TendrilError } from '../../index.ts';
 import { type EntityId, idOfRow } from '../../storage/index.ts';
 import { createWorld, type Follower, Note } from './world.ts';

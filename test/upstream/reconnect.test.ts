@@ -1,8 +1,8 @@
 /** Reconnecting: by itself, after a while that grows, at once where that makes sense, and never against a final word. */
 import { expect, test } from 'vitest';
-import { delayAfter } from '../../engine/upstream/backoff.ts';
+import type { Upstream } from '../../engine/stream.ts';
 import { FIRST_DELAY_MS, MAX_DELAY_MS, STABLE_MS } from '../../engine/upstream/limits.ts';
-import type { Upstream } from '../../engine/upstream/stream.ts';
+import { delayAfter } from '../../engine/upstream/session/backoff.ts';
 import { Node, TendrilError } from '../../index.ts';
 import { createTestClock, createTestRandom, createTestScheduler } from '../support/ports.ts';
 import { COLLECTIONS, createWorld, Note } from './world.ts';

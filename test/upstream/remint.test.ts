@@ -3,10 +3,10 @@
  * keeps what each transaction wanted, and does it all again.
  */
 import { expect, test } from 'vitest';
-import { type EphemeralParts, openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
-import type { Pending } from '../../engine/upstream/outbox.ts';
-import { OverlayStep } from '../../engine/upstream/overlay.ts';
-import { type Reminted, rebase, refuse } from '../../engine/upstream/remint.ts';
+import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.ts';
+import type { Pending } from '../../engine/upstream/outbox/outbox.ts';
+import { OverlayStep } from '../../engine/upstream/overlay/overlay.ts';
+import { type Reminted, rebase, refuse } from '../../engine/upstream/refusals/remint.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { idFrom } from '../../index.ts';
 import type { OperationId, TransactionId } from '../../storage/index.ts';

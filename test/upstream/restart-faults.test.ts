@@ -3,7 +3,7 @@
  * node has in memory is what another one reads from the file. `npm test` takes every tenth call.
  */
 import { expect, test } from 'vitest';
-import { openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
+import { openEphemeral } from '../../engine/open-ephemeral.ts';
 import { idFrom, TendrilError } from '../../index.ts';
 import type { EntityId, Storage } from '../../storage/index.ts';
 import { diskStorage } from '../durability/disk-storage.ts';

@@ -1,8 +1,8 @@
 /** Restart: an ephemeral node with a file goes on where its process ended, however it ended. */
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Said } from '../../engine/stream.ts';
 import { LINGER_MS } from '../../engine/upstream/limits.ts';
-import type { Said } from '../../engine/upstream/stream.ts';
 import { idFrom, Node } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
 import { type Position, readId, type Storage, type SystemId, type TransactionId } from '../../storage/index.ts';

@@ -1,7 +1,7 @@
 /** The bounds of an outbox hold for what an earlier process left in it. */
 import { expect, test } from 'vitest';
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_TRANSACTIONS } from '../../engine/upstream/limits.ts';
-import { Outbox } from '../../engine/upstream/outbox.ts';
+import { Outbox } from '../../engine/upstream/outbox/outbox.ts';
 import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import type { EntityId, KeptTransaction, TransactionId } from '../../storage/index.ts';

@@ -1,6 +1,7 @@
 /** Two declarations of one system: what differs harmlessly is translated, what does not refuses its collection only. */
 import { expect, test } from 'vitest';
-import { type Collection, collection, idFrom, integer, real, ref, text } from '../../index.ts';
+import { type Collection, collection, idFrom, integer, Node, real, ref, text } from '../../index.ts';
+import { directUpstream } from '../support/direct-upstream.ts';
 import { createWorld, type Follower, Tag, type World } from './world.ts';
 
 const Note = collection('note', { title: text(), stars: integer().default(3), mood: text().optional() });
@@ -64,7 +65,8 @@ test('a collection that the authority lacks is denied, and only that', async () 
   const Other = collection('other', { name: text() });
   const { world, ana } = await open([Note, Tag, Other]);
   const [live, tags] = [ana.node.live(Other), ana.node.live(Tag)];
-  await expect(live.ready).rejects.toMatchObject({ code: 'schema-mismatch', facts: { collection: 'other' } });
+  const problem = 'The upstream does not have the collection other.';
+  await expect(live.ready).rejects.toMatchObject({ code: 'schema-mismatch', problem, facts: { collection: 'other' } });
   await tags.ready;
   expect([live.status, tags.status, tags.rows.length]).toEqual(['denied', 'complete', 1]);
   await expect(ana.node.get(Other, A)).rejects.toMatchObject({ code: 'schema-mismatch' });
@@ -76,6 +78,11 @@ test('a collection that the authority lacks is denied, and only that', async () 
   await ana.node.transact((tx) => tx.create(Tag, { name: 'y' }), { until: 'settled' });
   await world.quiet();
   expect(tags.rows).toHaveLength(2);
+  expect(await ana.node.verify()).toMatchObject({ rows: 2, differing: [], missing: ['other'] });
+  // Also in a session so young that it has not said so yet.
+  const ben = await world.follow({ collections: [Note, Other] });
+  await ben.node.reconnect();
+  expect(await ben.node.verify()).toMatchObject({ rows: 0, missing: ['other'] });
   expect(ana.errors).toEqual([]);
 });
 
@@ -120,4 +127,74 @@ test('a collection that was exchanged and then is refused leaves nothing that wo
   await expect(ana.node.get(Note, A)).rejects.toMatchObject({ code: 'schema-mismatch' });
   expect(await ana.node.query(Note, '', [], { from: 'local' })).toEqual([]);
   expect(ana.node.report().upstream!.following.ids).toBe(0);
+});
+
+const Otherwise = CONFLICTS[0]![1];
+const MISMATCH = { code: 'schema-mismatch', facts: { collection: 'note' } };
+const mismatched = async (asked: readonly Promise<unknown>[]) => {
+  for (const outcome of await Promise.allSettled(asked)) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: MISMATCH });
+  }
+};
+const asked = ({ upstream }: Follower) => upstream.askedOf('ask').map(({ text }) => text);
+const READ = 'SELECT title FROM note';
+const WRITES = [
+  'UPDATE note SET title = title + 1',
+  'DELETE FROM note WHERE stars > 0',
+  'INSERT INTO note (title) SELECT 7 FROM tag',
+];
+
+test('a statement over a collection that is declared otherwise upstream has no answer there, and writes nothing', async () => {
+  const { world, ana } = await open([Otherwise, Tag]);
+  const before = await world.authority.query(Note);
+  const statements = () => [READ, ...WRITES].map((statement) => ana.node.sql(statement));
+  // Before the session has said how collections differ: what only reads may have left.
+  await mismatched(statements());
+  expect(asked(ana)).toEqual([READ]);
+  await mismatched([...statements(), ana.node.sql('INSERT INTO note (title) VALUES (7)')]);
+  expect(asked(ana)).toEqual([READ]);
+  await world.quiet();
+  expect(await world.authority.query(Note)).toEqual(before);
+  expect([ana.errors, ana.node.report().refused.transactions]).toEqual([[], 0]);
+  const here = await ana.node.sql('INSERT INTO note (title) VALUES (8) RETURNING title', [], { from: 'local' });
+  expect([...here]).toEqual([{ title: 8 }]);
+});
+
+test('what writes waits for what the session says of collections, in its turn, and is lost with the session', async () => {
+  const { world, ana } = await open([Note, Tag]);
+  ana.upstream.holdSaid = true;
+  const update = ana.node.sql("UPDATE note SET title = 'first' WHERE stars = 5");
+  await world.quiet();
+  const write = ana.node.transact((tx) => tx.create(Note, { title: 'second' }), { until: 'settled' });
+  await world.quiet();
+  expect(ana.upstream.requests.map(({ kind }) => kind)).toEqual(['describe']);
+  ana.upstream.holdSaid = false;
+  expect((await update).changes).toBe(1);
+  await write;
+  const kinds = ana.upstream.requests.map(({ kind }) => kind);
+  expect(kinds).toEqual(['describe', 'ask', 'upload']);
+  ana.upstream.holdSaid = true;
+  await ana.node.reconnect();
+  const lost = ana.node.sql("UPDATE note SET title = 'lost'");
+  lost.catch(() => undefined);
+  await world.quiet();
+  ana.upstream.cut();
+  await expect(lost).rejects.toMatchObject({ code: 'offline' });
+  ana.upstream.holdSaid = false;
+  await ana.node.reconnect();
+  await world.quiet();
+  expect(await world.authority.query(Note, "title = 'lost'")).toEqual([]);
+});
+
+test('a relay does not pass on a question about a collection that its upstream declares otherwise', async () => {
+  const { world, ana: relay } = await open([Otherwise, Tag]);
+  await relay.node.live(Tag).ready;
+  const edge = await Node.open({ collections: [Otherwise, Tag], upstream: directUpstream(() => relay.node) });
+  await edge.reconnect();
+  const statements = [READ, ...WRITES].map((statement) => edge.sql(statement));
+  await mismatched([...statements, edge.query(Otherwise, 'title = 5')]);
+  expect(asked(relay)).toEqual([]);
+  expect([...(await edge.sql('SELECT name FROM tag'))]).toEqual([{ name: 'x' }]);
+  await edge.close();
+  await world.quiet();
 });

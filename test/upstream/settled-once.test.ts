@@ -4,7 +4,7 @@
  * and all that it wrote stands there once, in order, when both have met again.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Upstream } from '../../engine/upstream/stream.ts';
+import type { Upstream } from '../../engine/stream.ts';
 import { idFrom, type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
 import { decodeOperation } from '../../storage/index.ts';
 import { diskStorage } from '../durability/disk-storage.ts';

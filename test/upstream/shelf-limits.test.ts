@@ -1,9 +1,9 @@
 /** The shelf by itself: what it says of operations, and that of too many the oldest go, which onError is told. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.ts';
 import { MAX_SHELF_BYTES, MAX_SHELF_TRANSACTIONS } from '../../engine/upstream/limits.ts';
-import { type EphemeralParts, openEphemeral } from '../../engine/upstream/open-ephemeral.ts';
-import type { Pending } from '../../engine/upstream/outbox.ts';
-import { OverlayStep } from '../../engine/upstream/overlay.ts';
+import type { Pending } from '../../engine/upstream/outbox/outbox.ts';
+import { OverlayStep } from '../../engine/upstream/overlay/overlay.ts';
 import { idFrom, type TendrilError } from '../../index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import { createTestScheduler } from '../support/ports.ts';

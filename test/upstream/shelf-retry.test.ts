@@ -1,6 +1,19 @@
 /** A retry: what was refused is written again, as it was or changed, and leaves the shelf; or neither. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { bigint, blob, boolean, collection, idFrom, integer, json, real, ref, text, timestamp } from '../../index.ts';
+import {
+  bigint,
+  blob,
+  boolean,
+  collection,
+  idFrom,
+  integer,
+  json,
+  real,
+  ref,
+  type Transaction,
+  text,
+  timestamp,
+} from '../../index.ts';
 import { createShelfWorld, refuseEach, X, Y, Z } from './shelf-world.ts';
 import { createWorld, type Follower, Note, outbox, refusing, uploaded, type World } from './world.ts';
 
@@ -68,16 +81,45 @@ describe('a retry', () => {
     expect(await ana.node.refused.query()).toEqual([]);
   });
 
-  test('may be asynchronous, and may write nothing', async () => {
+  test('may be asynchronous, and is none where its callback writes nothing', async () => {
     const [first, second] = await refuseAll(update(X, { title: 'no' }), update(Y, { title: 'no' }));
     await ana.node.refused.retry(first!, async (tx) => {
       await new Promise(setImmediate);
       tx.update(Note, X, { title: 'later' });
     });
-    await ana.node.refused.retry(second!, () => undefined);
+    expect(await ana.node.refused.retry(second!, () => 'nothing')).toBe('nothing');
     await world.quiet();
     expect(await world.authority.get(Note, X)).toMatchObject({ title: 'later' });
-    expect([await ana.node.refused.query(), uploaded(ana).length]).toEqual([[], 3]);
+    expect((await ana.node.refused.query()).map((row) => row.id)).toEqual([second]);
+    expect(uploaded(ana)).toHaveLength(3);
+  });
+
+  test('takes the options of transact, and resolves with what its callback returns', async () => {
+    const [id] = await refuseAll(update(X, { title: 'no' }));
+    ana.upstream.holdUploads = true;
+    let answer: number | null = null;
+    const writing = (tx: Transaction) => {
+      tx.update(Note, X, { title: 'yes' });
+      return 7;
+    };
+    const retried = ana.node.refused.retry(id!, writing, { until: 'settled' }).then((given) => {
+      answer = given;
+    });
+    await world.quiet();
+    expect(answer).toBeNull();
+    ana.upstream.holdUploads = false;
+    await retried;
+    expect([answer, await world.authority.get(Note, X)]).toMatchObject([7, { title: 'yes' }]);
+    const [next] = await refuseAll(update(X, { title: 'no' }));
+    await ana.node.refused.retry(next!, undefined, { staging: 'hold' });
+    expect(ana.node.report().upstream!.outbox.held).toBe(1);
+    ana.upstream.judge = refusing(() => true);
+    expect(await ana.node.flush()).toEqual({ applied: 0, refused: 1 });
+    const [last] = await ana.node.refused.query();
+    const refused = ana.node.refused.retry(last!.id, undefined, { until: 'settled' });
+    await expect(refused).rejects.toMatchObject({ code: 'policy-denied' });
+    const [again, ...others] = await ana.node.refused.query();
+    expect([again!.id === last!.id, others]).toEqual([false, []]);
   });
 
   test('that fails writes nothing and leaves it on the shelf', async () => {

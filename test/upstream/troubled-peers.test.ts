@@ -3,7 +3,7 @@
  * message, and whose selections come and go. Whenever all is quiet, everything that anybody shows is the authority's.
  */
 import { expect, test } from 'vitest';
-import type { Said } from '../../engine/upstream/stream.ts';
+import type { Said } from '../../engine/stream.ts';
 import { idFrom, type LiveQuery, type RowOf, type TendrilError, type Transaction } from '../../index.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 import type { UploadRequest } from './gated-upstream.ts';

@@ -1,7 +1,7 @@
 /** Verifying: what a node holds is compared with its upstream, or with another, and said to differ where it does. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LINGER_MS, MAX_CHANGED_MEANWHILE, MAX_REPORTED, MIN_COMPARED_ROWS } from '../../engine/upstream/limits.ts';
-import { type LiveQuery, Node, type NodeOptions, type RowOf } from '../../index.ts';
+import { type LiveQuery, Node, type RowOf } from '../../index.ts';
 import { type EntityId, idFrom, type SqliteDriver } from '../../storage/index.ts';
 import { directUpstream } from '../support/direct-upstream.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
@@ -41,7 +41,7 @@ async function expectRight({ lives }: { readonly lives: Lives }, ...texts: reado
 describe('what is as the upstream has it', () => {
   test('is compared by 2 KiB of hashes, and no row travels', async () => {
     const ana = await follow(MANY, '');
-    expect(await ana.node.verify()).toEqual({ rows: MANY, differing: [], more: false, repaired: false });
+    expect(await ana.node.verify()).toEqual({ rows: MANY, differing: [], more: false, repaired: false, missing: [] });
     expect(sent(ana)).toBe(0);
     const [asked] = ana.upstream.askedOf('subscribe');
     expect(asked!.had).toMatchObject({ kind: 'buckets', hashes: { length: 2_048 } });
@@ -140,6 +140,7 @@ describe('a difference is found and repaired:', () => {
       differing: [{ collection: 'note', id: id(7) }],
       more: false,
       repaired: true,
+      missing: [],
     });
     expect(sent(ana)).toBeLessThan(MANY / 10);
     expect(await ana.node.get(Note, id(7))).toMatchObject({ title: 'note 7' });
@@ -235,6 +236,37 @@ describe('a verification', () => {
     await expect((await follow(1)).node.verify()).resolves.toMatchObject({ rows: 0 });
   });
 
+  test('between whose steps its session ends, or gives way to another, ends with it, whenever that is', async () => {
+    const ana = await follow(1, '', 'stars < 5');
+    await ana.node.get(Note, id(0));
+    await ana.node.get(Note, idFrom('nobody'));
+    for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+      for (const interrupt of [() => ana.node.reconnect(), () => ana.upstream.cut()]) {
+        const verifying = ana.node.verify();
+        verifying.catch(() => undefined);
+        for (let count = microtasks; count > 0; count -= 1) await undefined;
+        const interrupted = interrupt();
+        await expect(verifying, `${microtasks} microtasks`).rejects.toMatchObject({ code: 'offline' });
+        await interrupted;
+        await ana.node.reconnect();
+        await world.quiet();
+      }
+    }
+    expect(await ana.node.verify()).toMatchObject({ differing: [], repaired: false });
+  });
+
+  test('between whose steps the node is closed, ends with that', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+      const ana = await follow(1, '');
+      const verifying = Promise.allSettled([ana.node.verify(), ana.node.verify()]);
+      for (let count = microtasks; count > 0; count -= 1) await undefined;
+      await ana.node.close();
+      for (const outcome of await verifying) {
+        expect(outcome, `${microtasks} microtasks`).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });
+      }
+    }
+  });
+
   test('that is asked for before the session is whole waits for that', async () => {
     const ana = await follow(MANY, '');
     ana.upstream.cut();
@@ -322,74 +354,4 @@ test('through a relay, what the relay holds is compared; what the relay repairs 
   } finally {
     await tab.close();
   }
-});
-
-describe('with an upstream given', () => {
-  const nodes: Node[] = [];
-  afterEach(async () => {
-    for (const node of nodes.splice(0).reverse()) await node.close();
-  });
-  async function durable(options: Partial<NodeOptions> = {}): Promise<Node> {
-    const node = await Node.open({ collections: [Note], storage: opened(), onError: () => undefined, ...options });
-    nodes.push(node);
-    return node;
-  }
-
-  test.each([20, MANY])(
-    'a durable node tells where it differs from another, of %s rows, and changes nothing',
-    async (rows) => {
-      const authority = await durable();
-      await fill(authority, rows);
-      const link = directUpstream(() => authority);
-      const copy = await durable({ role: 'durable', upstream: link });
-      const of = driver;
-      while (copy.report().position < 1) await new Promise(setImmediate);
-      expect(await copy.verify()).toEqual({ rows, differing: [], more: false, repaired: false });
-      expect(await copy.verify(directUpstream(() => authority))).toMatchObject({ rows, differing: [] });
-      of.run(`UPDATE _note SET _head = ${OTHER_HEAD} WHERE id = '${id(3)}'`);
-      of.run(`DELETE FROM _note WHERE id = '${id(4)}'`);
-      const verified = await copy.verify();
-      expect(names(verified)).toEqual([id(3), id(4)].sort());
-      expect(verified).toMatchObject({ rows, repaired: false });
-      expect(names(await authority.verify(directUpstream(() => copy)))).toEqual([id(3), id(4)].sort());
-      expect(names(await copy.verify())).toHaveLength(2);
-      await turns();
-      expect(authority.report().followers).toMatchObject({ sessions: 1 });
-    },
-  );
-
-  test('of another system it is refused, and without any', async () => {
-    const [one, other] = [await durable(), await durable()];
-    const verifying = one.verify(directUpstream(() => other));
-    await expect(verifying).rejects.toMatchObject({ code: 'system-mismatch' });
-    await expect(one.verify()).rejects.toMatchObject({ code: 'invalid-option' });
-  });
-
-  test('an ephemeral one tells of what it holds only', async () => {
-    const ana = await follow(MANY, 'stars < 5');
-    const upstream = directUpstream(() => world.authority);
-    expect(await ana.node.verify(upstream)).toEqual({ rows: 5, differing: [], more: false, repaired: false });
-    driver.run(`UPDATE _note SET title = 'forged' WHERE id = '${id(2)}'`);
-    expect(await ana.node.verify(upstream)).toMatchObject({ differing: [{ id: id(2) }], repaired: false });
-    expect(await ana.node.query(Note, "title = 'forged'", [], { from: 'local' })).toHaveLength(1);
-  });
-
-  test('a link that is cut, and a node that is closed, end it', async () => {
-    const authority = await durable();
-    await fill(authority, 5);
-    const copy = await durable({ role: 'durable', upstream: directUpstream(() => authority) });
-    const link = directUpstream(() => authority);
-    link.hold = true;
-    const cut = copy.verify(link);
-    cut.catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    link.cut();
-    await expect(cut).rejects.toMatchObject({ code: 'offline' });
-    const closed = copy.verify(link);
-    closed.catch(() => undefined);
-    await copy.close();
-    await expect(closed).rejects.toMatchObject({ code: 'closed' });
-    await expect(copy.verify(link)).rejects.toMatchObject({ code: 'closed' });
-    await turns();
-  });
 });

@@ -1,6 +1,6 @@
 /** An authority and those who follow it, each with clock, timers and randomness of its own. */
 import { afterEach } from 'vitest';
-import type { Said } from '../../engine/upstream/stream.ts';
+import type { Said } from '../../engine/stream.ts';
 import { type Collection, collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import {

@@ -1,0 +1,74 @@
+/**
+ * Offering: what comes between a welcome and the first upload of its session.
+ *
+ * Invariants
+ *   - nothing is offered to an authority before the file says to which system this node belongs, so that a process that
+ *     ends then does not offer it to another system's;
+ *   - what is offered has the session's author: what was made under another is made anew, or goes onto the shelf where
+ *     nothing is there that it could stand on.
+ */
+
+import type { Welcome } from '../../stream.ts';
+import type { CommitQueue } from '../../write/commit-queue.ts';
+import type { Pending } from '../outbox/outbox.ts';
+import { OverlayStep } from '../overlay/overlay.ts';
+import type { Connection } from '../session/connection.ts';
+import type { IncomingParts } from './incoming-parts.ts';
+import { Verdicts } from './verdicts.ts';
+
+export interface OfferingParts {
+  readonly incoming: IncomingParts;
+  readonly queue: CommitQueue;
+  readonly connection: Connection;
+  /** Under whom operations are made from now on. */
+  readonly become: (author: string) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** - `welcome`: of the present session. */
+export function offer(parts: OfferingParts, { system, author }: Welcome): void {
+  const { queue, connection, failed } = parts;
+  const { kept } = parts.incoming;
+  if (kept.hasAdopted(system)) {
+    offerUnder(parts, author);
+    return;
+  }
+  const { session } = connection;
+  queue.add({
+    run: () => {
+      kept.adopt(system);
+      return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+    },
+    committed: () => {
+      if (session === connection.session) offerUnder(parts, author);
+    },
+    failed,
+  });
+}
+
+function offerUnder(parts: OfferingParts, author: string): void {
+  const { incoming, queue, connection, become, failed } = parts;
+  const { core, outbox, overlay, sender } = incoming;
+  const { session } = connection;
+  const isOthers = ({ operations }: Pending) => operations.some(({ operation }) => operation.author !== author);
+  if (author === core.author && !outbox.inOrder().some(isOthers)) {
+    sender.begin(connection.send);
+    return;
+  }
+  become(author);
+  const tasks: (() => void)[] = [];
+  queue.add({
+    run: () => {
+      const step = new OverlayStep(overlay);
+      const others = outbox.inOrder().filter(isOthers);
+      if (others.length > 0) new Verdicts(incoming, tasks, () => undefined).unfounded(step, others);
+      const commit = step.end(() => []);
+      return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
+    },
+    committed: () => {
+      for (const task of tasks) task();
+      if (session === connection.session) sender.begin(connection.send);
+    },
+    failed,
+  });
+}

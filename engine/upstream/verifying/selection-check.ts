@@ -1,0 +1,158 @@
+/**
+ * Selection check: one followed selection, asked for a second time in its session, compared with what is held of it.
+ *
+ * Invariants
+ *   - each chunk is compared as it is taken: the stream is in order, so that the tables stand where the chunk does;
+ *   - a row that is held and did not come differs, unless a step told of it since the check began: then it may have come
+ *     behind what the chunks had come to;
+ *   - it is followed all the while, so that what is compared is kept current.
+ */
+import { exactValues } from '../../../query/index.ts';
+import { bucketOf, createBuckets, type EntityId, idOfRow } from '../../../storage/index.ts';
+import { parametersOf } from '../../live/plan.ts';
+import { capacityOf } from '../../live/window.ts';
+import type { Had, SaidOf } from '../../stream.ts';
+import type { Confirming } from '../confirming/confirming.ts';
+import type { Followed } from '../following/followed.ts';
+import { MAX_CHANGED_MEANWHILE, MIN_COMPARED_ROWS, VERIFIED_TOGETHER } from '../limits.ts';
+import type { OverlayStep } from '../overlay/overlay.ts';
+import type { Findings } from './findings.ts';
+import { type HeldRows, HeldSelection, isSameRow } from './held-rows.ts';
+
+type Chunk = SaidOf<'chunk'>;
+
+export interface SelectionCheckParts {
+  readonly held: HeldRows;
+  readonly confirming: Confirming;
+  readonly findings: Findings;
+  /** A row that is held and that the authority's selection has not: it goes, unless something else follows it. */
+  readonly surplus: (step: OverlayStep, followed: Followed, id: EntityId) => void;
+}
+
+export class SelectionCheck {
+  readonly followed: Followed;
+  readonly #parts: SelectionCheckParts;
+  readonly #rows: HeldSelection;
+  /** Of a window: the ids that came. */
+  readonly #came = new Set<EntityId>();
+  /** Steps told of these. */
+  readonly #changed = new Set<EntityId>();
+  /** Of these buckets all rows come; null: of all. */
+  #differing: ReadonlySet<number> | null = null;
+  #isFirst = true;
+  #summed = 0;
+  #through: EntityId | null = null;
+
+  constructor(parts: SelectionCheckParts, followed: Followed) {
+    const { entry, asked } = followed;
+    this.#parts = parts;
+    this.followed = followed;
+    this.#rows = new HeldSelection(parts.held, {
+      entry,
+      where: asked.selection.shape.sql.where,
+      parameters: exactValues(asked.selection),
+      matches: (row) => followed.matches(row),
+    });
+  }
+
+  /** What is held, for the authority to compare: null for a window, and for few rows. - `turn`: lets others work. */
+  async sum(turn: () => Promise<void>): Promise<Had | null> {
+    if (this.followed.isWindow) return null;
+    const buckets = createBuckets();
+    for (let through: EntityId | null = null; ; await turn()) {
+      const stretch = this.#rows.next(through, null, VERIFIED_TOGETHER);
+      for (const { id, head } of stretch.rows) if (head !== null) buckets.add(id, head);
+      this.#summed += stretch.rows.length;
+      through = stretch.through;
+      if (through === null) break;
+    }
+    return this.#summed < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: buckets.hashes() };
+  }
+
+  /** A step has told of this row. */
+  changed(id: EntityId): void {
+    this.#changed.add(id);
+  }
+
+  /** More has changed than is remembered: what did not come may have changed, too. */
+  get hasLostTrack(): boolean {
+    return this.#changed.size > MAX_CHANGED_MEANWHILE;
+  }
+
+  /** Inside a group. */
+  take(step: OverlayStep, chunk: Chunk): void {
+    const { findings } = this.#parts;
+    if (this.#isFirst && chunk.basis === 'buckets') {
+      this.#differing = new Set(chunk.differing);
+      findings.rows += this.#summed;
+    }
+    this.#isFirst = false;
+    // What is given up meanwhile need not be right.
+    if (!isComparable(this.followed)) return;
+    const came = this.followed.isWindow ? this.#came : new Set<EntityId>();
+    for (const bytes of chunk.rows) {
+      came.add(idOfRow(bytes));
+      this.#meet(step, bytes);
+    }
+    if (!this.followed.isWindow) this.#endStretch(step, chunk, came);
+    else if (chunk.last) this.#endWindow(step, chunk.edge);
+  }
+
+  #meet(step: OverlayStep, bytes: Uint8Array): void {
+    const { held, confirming, findings } = this.#parts;
+    const { entry, isWindow } = this.followed;
+    const { name } = entry.collection;
+    // One that cannot be read is noted, and nothing is held of it.
+    const row = confirming.read(entry, bytes);
+    if (row === null) return;
+    const id = row.values[0] as EntityId;
+    const before = held.confirmed(name, id);
+    const isHere = before !== null && before.deleted === null && this.followed.matches(before.values);
+    if (isWindow || !isHere) findings.rows += 1;
+    if (before !== null && isSameRow(entry, before, row)) return;
+    findings.add(name, id);
+    step.confirm(entry, id, row);
+  }
+
+  #endStretch(step: OverlayStep, { rows, last }: Chunk, came: ReadonlySet<EntityId>): void {
+    const from = this.#through;
+    const lastRow = rows.at(-1);
+    const through = last || lastRow === undefined ? null : idOfRow(lastRow);
+    if (!last && through === null) return;
+    this.#through = through;
+    const differing = this.#differing;
+    if (differing?.size === 0) return;
+    const { rows: here } = this.#rows.next(from, through, Number.MAX_SAFE_INTEGER);
+    if (differing === null) this.#parts.findings.rows += here.length;
+    for (const { id } of here) {
+      if (differing === null || differing.has(bucketOf(id))) this.#expect(step, id, came);
+    }
+  }
+
+  #endWindow(step: OverlayStep, edge: EntityId | null): void {
+    const { entry, plan, asked, limit } = this.followed;
+    const { name } = entry.collection;
+    const { driver, confirmed, idsPending } = this.#parts.held;
+    const bound = edge === null ? null : step.confirmed(entry, edge);
+    // It cannot be read: where the window ends is not known.
+    if (edge !== null && bound === null) return;
+    const first = driver.all(plan.sql, parametersOf(plan, asked.selection, 2 * capacityOf(limit)));
+    for (const id of new Set([...first.map(([cell]) => cell as EntityId), ...idsPending(name)])) {
+      const row = confirmed(name, id);
+      if (row === null || row.deleted !== null || !this.followed.matches(row.values)) continue;
+      if (bound === null || this.followed.compare(row.values, bound.values) <= 0) this.#expect(step, id, this.#came);
+    }
+  }
+
+  #expect(step: OverlayStep, id: EntityId, came: ReadonlySet<EntityId>): void {
+    if (came.has(id) || this.#changed.has(id)) return;
+    this.#parts.findings.add(this.followed.entry.collection.name, id);
+    if (this.followed.isWindow) this.#parts.findings.rows += 1;
+    this.#parts.surplus(step, this.followed, id);
+  }
+}
+
+/** Its rows are all here, and current. */
+export function isComparable({ state, isHeld, hasRows, limit }: Followed): boolean {
+  return state === 'complete' && isHeld && hasRows && limit !== 0;
+}
