@@ -55,6 +55,8 @@ export interface RelayDesk {
   readonly isLinked: () => boolean;
   /** Why it is not. */
   readonly linkError: () => TendrilError | null;
+  /** What this node holds stands at no position of its upstream's log: it may have what was settled later. */
+  readonly holdsMixture: () => boolean;
   readonly joined: (session: RelaySession) => void;
   /** @throws {TendrilError} `identity-clash` where something else is on its way under its id. */
   readonly checkBrought: (brought: Brought) => void;

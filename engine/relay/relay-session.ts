@@ -5,6 +5,7 @@
  *   - rows are told by a session of the relay's feed, which knows confirmed rows only; it is asked for a selection, or an id,
  *     when this node holds that itself, and this node holds it as long as the follower does;
  *   - what cannot be answered while the upstream is out of reach waits, and the follower is told so after all that could be;
+ *     before that where what is held stands at no position of the log: it must not be shown as if it did;
  *   - uploads and questions go upstream; nothing is settled here.
  */
 import { TendrilError } from '../../errors.ts';
@@ -103,11 +104,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
       if (job.advance()) this.#jobs.push(job);
       return true;
     }
-    if (this.#owesLinked && !this.#isClosed) {
-      this.#owesLinked = false;
-      this.#isToldUnlinked = true;
-      this.say({ kind: 'linked', online: false, error: this.#desk.linkError() });
-    }
+    if (!this.#isClosed) this.#tellUnlinked();
     return false;
   }
 
@@ -149,6 +146,11 @@ export class RelaySession implements FeedSession, Teller, Follower {
     if (this.#hasJoined) this.#peer.hasMore();
   }
 
+  /** What it is told next stands at no position of the upstream's log: first it hears of that. */
+  beforeMixture(): void {
+    if (this.#hasJoined) this.#tellUnlinked();
+  }
+
   /** It is reached again, and what this node holds is as the upstream has it. */
   linked(): void {
     this.#owesLinked = false;
@@ -180,7 +182,15 @@ export class RelaySession implements FeedSession, Teller, Follower {
   #join(): void {
     this.#hasJoined = true;
     this.#desk.joined(this);
+    if (this.#desk.holdsMixture()) this.#tellUnlinked();
     if (this.#owesLinked) this.#peer.hasMore();
+  }
+
+  #tellUnlinked(): void {
+    if (!this.#owesLinked) return;
+    this.#owesLinked = false;
+    this.#isToldUnlinked = true;
+    this.say({ kind: 'linked', online: false, error: this.#desk.linkError() });
   }
 
   #take(request: Request): void {

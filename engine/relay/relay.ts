@@ -58,6 +58,8 @@ export class Relay implements Served {
   #isReplaced = false;
   /** What the present group made whole is to be told. */
   #hasBecomeWhole = false;
+  /** The present group settled something before the session is whole. */
+  #hasSettledAhead = false;
   /** Settled while the session that replaces what was held before was not whole. */
   readonly #settledUnheard: TransactionId[] = [];
 
@@ -86,7 +88,10 @@ export class Relay implements Served {
     );
     const { reaches, whole, error } = connection.state();
     this.#linkError = reaches && !whole ? catchingUp() : reaches ? null : unreachable(error);
-    if (connection.peer !== null) this.#forwarding.begin();
+    if (connection.peer !== null) {
+      this.#isReplaced = standing.began !== 'resumed';
+      this.#forwarding.begin();
+    }
     this.#desk = {
       core,
       reader,
@@ -101,6 +106,8 @@ export class Relay implements Served {
       isOnline: () => connection.state().online,
       isLinked: () => this.#linkError === null,
       linkError: () => this.#linkError,
+      // Or what it holds may be of another log.
+      holdsMixture: () => standing.isAhead || (this.#isReplaced && connection.state().resyncing),
       joined: (session) => this.#pending.join(session),
       checkBrought: (brought) => this.#checkBrought(brought),
       forward: (session, brought) => this.#forward(session, brought),
@@ -139,6 +146,7 @@ export class Relay implements Served {
 
   took(taken: TakenStep): void {
     this.#steps.took(taken);
+    if (!taken.isWhole && taken.operations.length > 0) this.#hasSettledAhead = true;
   }
 
   leftOut(changes: readonly ConfirmedChange[]): void {
@@ -153,6 +161,10 @@ export class Relay implements Served {
 
   committed(): void {
     const commits = this.#steps.take();
+    if (this.#hasSettledAhead || this.#parts.replica.standing.isAhead) {
+      for (const session of this.#sessions) session.beforeMixture();
+    }
+    this.#hasSettledAhead = false;
     if (commits.length > 0) {
       const ends = commits.map(({ transaction }) => (transaction === null ? null : this.#begin(transaction)));
       this.#feed.commit(commits);
@@ -195,6 +207,7 @@ export class Relay implements Served {
 
   lost(reason: TendrilError): void {
     this.#hasBecomeWhole = false;
+    this.#hasSettledAhead = false;
     this.#linkError = reason;
     this.#forwarding.lost(reason);
     for (const session of [...this.#sessions]) session.unlinked();

@@ -109,7 +109,7 @@ export class Replica {
     this.#author = base.author;
     this.recent = new RecentRows(driver, rows, this.journal);
     this.overlay = new Overlay({ rows, outbox: this.outbox, journal, recent: this.recent, store, foreign });
-    this.settlements = new Settlements(this.outbox);
+    this.settlements = new Settlements(this.outbox, journal);
     this.shelf = new ShelfRows(base, this.journal, parts.onError);
     this.connection = new Connection({
       core: base,
@@ -144,6 +144,7 @@ export class Replica {
       store,
       journal,
       selections: () => following.withRows(),
+      isPartial: () => [...following.all()].some(({ state, hasRows }) => state !== 'denied' && !hasRows),
       isHere: (key: RowKey) => heldIds.isHere(key),
       isKnown: (key: RowKey) => heldIds.isKnown(key),
       // The tables lack a row that could not be read, and another log may lack what they have ahead: nobody would tell.
@@ -275,7 +276,7 @@ export class Replica {
         this.kept.begin();
         const commit = becomeWhole({ ...this.#incoming(), unfounded: () => undefined }, present);
         // Nothing is held, and so it stands wherever the session does.
-        if (this.standing.session !== null) this.standing.told(this.standing.session.position, true);
+        if (this.standing.session !== null) this.standing.told(this.standing.session.position, true, false);
         this.kept.flush(true);
         return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
       },
@@ -319,14 +320,6 @@ export class Replica {
     this.settlements.giveUp();
     this.heldIds.lost(reason);
     this.#dropForeign();
-    this.following.tellAll();
-  }
-
-  /** Of an upstream that is a relay: why it does not reach its own; null if it does. */
-  #linked(error: TendrilError | null): void {
-    this.connection.linked(error);
-    this.#served?.linked(error);
-    if (error !== null) this.settlements.giveUp();
     this.following.tellAll();
   }
 
@@ -393,7 +386,7 @@ export class Replica {
       adjustClock: this.#parts.clock.adjust,
       foreign: this.foreign,
       served: () => this.#served,
-      linked: (error) => this.#linked(error),
+      connection: this.connection,
     };
   }
 }

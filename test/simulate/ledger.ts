@@ -130,8 +130,10 @@ export class Ledger {
     if (!isBound) this.#violations.push(`${said(write)} was refused without need: ${code}`);
   }
 
-  #isBound(write: Write): boolean {
-    return write.isDoomed || write.entities.some((entity) => this.#wasRefused(write.node, entity));
+  /** - `looked`: those looked at on the way here. */
+  #isBound(write: Write, looked = new Set<Write>()): boolean {
+    looked.add(write);
+    return write.isDoomed || write.entities.some((entity) => this.#wasRefused(write.node, entity, looked));
   }
 
   /** The node is gone; unless it is persistent it has kept nothing. */
@@ -228,11 +230,13 @@ export class Ledger {
     else this.#violations.push(`${said(write)} was kept over a crash, and is not in the log`);
   }
 
-  /** Whether a refused write of the node made the entity. */
-  #wasRefused(node: string, entity: string): boolean {
+  /** Whether a refused write of the node made the entity, or one of whose outcome nobody is told, and that was bound to be. */
+  #wasRefused(node: string, entity: string, looked: Set<Write>): boolean {
     for (const write of this.#writes.values()) {
-      if (write.node === node && (write.state === 'refused' || write.isDoomed) && write.created.includes(entity))
-        return true;
+      if (write.node !== node || !write.created.includes(entity)) continue;
+      if (write.state === 'refused' || write.isDoomed) return true;
+      const isUntold = write.state === 'kept' || write.state === 'lost';
+      if (isUntold && !looked.has(write) && this.#isBound(write, looked)) return true;
     }
     return false;
   }

@@ -21,7 +21,16 @@ test('an id and a cursor are written again after a rollback, and then no more', 
   const cursor: Cursor = { epoch: idFrom('epoch') as string as EpochId, position: 7 as Position };
   const isNot = () => false;
   const selections = () => [];
-  const parts = { store, journal, selections, isHere: isNot, isKnown: isNot, cursor: () => cursor, written: () => 0 };
+  const parts = {
+    store,
+    journal,
+    selections,
+    isPartial: isNot,
+    isHere: isNot,
+    isKnown: isNot,
+    cursor: () => cursor,
+    written: () => 0,
+  };
   const kept = new Kept(parts, null);
   kept.changed(rowKey('note', A));
   kept.flush(false);
@@ -46,7 +55,15 @@ test(`a cursor that moves alone is written when it is ${MAX_CURSOR_LAG} position
   const isNot = () => false;
   let [epoch, position, rows] = ['first', 1, 0];
   const cursor = (): Cursor => ({ epoch: idFrom(epoch) as string as EpochId, position: position as Position });
-  const parts = { store, journal: new Journal(), selections: () => [], isHere: isNot, isKnown: isNot, cursor };
+  const parts = {
+    store,
+    journal: new Journal(),
+    selections: () => [],
+    isPartial: isNot,
+    isHere: isNot,
+    isKnown: isNot,
+    cursor,
+  };
   const kept = new Kept({ ...parts, written: () => rows }, null);
   const frame = (moved: number, written = 0) => {
     kept.begin();

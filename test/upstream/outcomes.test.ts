@@ -121,6 +121,23 @@ describe('a refused write', () => {
     expect(live.status).toBe('complete');
   });
 
+  test('takes with it what was written over its row as the refusal came, and that is not called settled', async () => {
+    ana.upstream.judge = refusing(() => true);
+    ana.upstream.holdSaid = true;
+    const made = ana.node.transact((tx) => tx.create(Note, { title: 'no' }, { id: Z }), { until: 'settled' });
+    await world.quiet();
+    // One group takes them all: what is written first, then the frame.
+    const over = ana.node.transact((tx) => tx.update(Note, Z, { stars: 3 }), { until: 'settled' });
+    const beside = ana.node.transact((tx) => tx.update(Note, X, { stars: 3 }));
+    ana.upstream.plantFrame(...ana.upstream.takeWaiting('refused'));
+    const error = { code: 'policy-denied' };
+    await Promise.all([expect(made).rejects.toMatchObject(error), expect(over).rejects.toMatchObject(error)]);
+    await beside;
+    expect([outbox(ana), (await ana.node.refused.query('builtOn IS NOT NULL')).length]).toEqual([1, 1]);
+    expect(await ana.node.query(Note, 'stars = 3', [], { from: 'local' })).toMatchObject([{ id: X }]);
+    expect(ana.errors).toEqual([]);
+  });
+
   test('holds no id afterwards', async () => {
     ana.upstream.judge = refusing(() => true);
     await ana.node.transact((tx) => tx.update(Note, X, { title: 'no' }));

@@ -124,6 +124,18 @@ describe('what is held', () => {
     expect([ana.node.report().refused.transactions, ana.errors]).toEqual([2, []]);
   });
 
+  test('and what is refused as flush lets it go counts as refused', async () => {
+    ana.upstream.judge = refusing(() => true);
+    ana.upstream.holdSaid = true;
+    await ana.node.transact((tx) => tx.create(Note, { title: 'no' }, { id: Z }));
+    await update(Z, 6, HOLD);
+    await world.quiet();
+    const flushed = ana.node.flush();
+    ana.upstream.plantFrame(...ana.upstream.takeWaiting('refused'));
+    expect(await flushed).toEqual({ applied: 0, refused: 1 });
+    expect([held(), outbox(ana), offered()]).toEqual([0, 0, 1]);
+  });
+
   test('is offered after a flush offline as soon as there is a session, and what is held later is not', async () => {
     ana.upstream.isReachable = false;
     ana.upstream.cut();

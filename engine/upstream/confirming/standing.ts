@@ -5,6 +5,7 @@
  *   - `kept` is where the tables stand: it moves with them, in the same group, and only while the session is whole;
  *   - before it is whole only what is settled of this node's own reaches the tables, ahead of `kept`: the next session goes
  *     on from there only in the same epoch, because another log that has all up to `kept` need not have that;
+ *   - behind a relay that does not reach its upstream the tables may be ahead likewise, of what others wrote, until it does;
  *   - what is on a stage stands where the session does, unless something that it builds on is still being caught up: then
  *     the stage is of no use to another session.
  */
@@ -81,14 +82,20 @@ export class Standing {
     this.#ahead = new Set([...before, this.#session.epoch]);
   }
 
-  /** Inside a group: the authority has said all up to `position`. - `isWhole`: the tables have it, too. */
-  told(position: Position, isWhole: boolean): void {
+  /**
+   * Inside a group: the authority has said all up to `position`.
+   *
+   * - `position`: 0 where nothing was said of any. - `isWhole`: the tables have it, too.
+   * - `isCut`: it was said by a relay that does not reach its upstream, and may hold what was settled later.
+   */
+  told(position: Position, isWhole: boolean, isCut: boolean): void {
     const before = { session: this.#session, kept: this.#kept, ahead: this.#ahead };
     const { session } = before;
     if (session === null) return;
     const moved = position > session.position ? { epoch: session.epoch, position } : session;
     const isKept = !isWhole || (before.kept?.epoch === moved.epoch && before.kept.position === moved.position);
-    const ahead = isWhole ? NONE : before.ahead;
+    const told = isCut && position > 0 ? new Set([...before.ahead, session.epoch]) : before.ahead;
+    const ahead = isWhole && !isCut ? NONE : told;
     if (moved === session && isKept && ahead.size === before.ahead.size) return;
     this.#journal.record(() => {
       this.#session = before.session;

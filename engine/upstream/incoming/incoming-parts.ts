@@ -2,7 +2,6 @@
  * Incoming parts: what takes part when something is taken from the authority. Whoever takes one kind of message asks for
  * those of them that it needs.
  */
-import type { TendrilError } from '../../../errors.ts';
 import type { Core } from '../../core.ts';
 import type { Confirming } from '../confirming/confirming.ts';
 import type { Quarantine } from '../confirming/quarantine.ts';
@@ -19,6 +18,7 @@ import type { ForeignPending } from '../overlay/foreign-pending.ts';
 import type { Overlay } from '../overlay/overlay.ts';
 import type { ShelfRows } from '../refusals/shelf-rows.ts';
 import type { Collections } from '../session/collections.ts';
+import type { Connection } from '../session/connection.ts';
 import type { Questions } from '../session/questions.ts';
 import type { Verifying } from '../verifying/verifying.ts';
 
@@ -27,6 +27,7 @@ export interface IncomingParts {
   readonly overlay: Overlay;
   readonly outbox: Outbox;
   readonly collections: Collections;
+  readonly connection: Connection;
   readonly confirming: Confirming;
   readonly stages: Stages;
   readonly standing: Standing;
@@ -46,6 +47,4 @@ export interface IncomingParts {
   readonly foreign: ForeignPending;
   /** Null while nobody follows this node. */
   readonly served: () => Served | null;
-  /** Of an upstream that is a relay: why it does not reach its own; null if it does. */
-  readonly linked: (error: TendrilError | null) => void;
 }

@@ -31,6 +31,8 @@ export class Frame {
   readonly #parts: IncomingParts;
   readonly #commits: Commit[] = [];
   #position = 0 as Position;
+  /** The upstream, a relay, does not reach its own. */
+  #isCut = false;
   /** After the COMMIT. */
   readonly #tasks: (() => void)[] = [];
   readonly #verdicts: Verdicts;
@@ -44,13 +46,14 @@ export class Frame {
   run(messages: readonly Said[]): Outcome {
     const { standing, stages, kept } = this.#parts;
     kept.begin();
+    this.#isCut = this.#parts.connection.isCut;
     for (const message of messages) {
       this.#take(message);
       const position = positionOf(message);
       // One that is settled again says where it was settled first.
       if (position !== null && position > this.#position) this.#position = position;
     }
-    standing.told(this.#position, stages.isWhole);
+    standing.told(this.#position, stages.isWhole, this.#isCut);
     kept.flush(stages.isWhole);
     const operations = this.#commits.reduce((sum, { changes }) => sum + changes.length, 0);
     return { kind: 'done', commits: this.#commits, operations, bytes: 0 };
@@ -109,7 +112,7 @@ export class Frame {
         this.#end(takeForeign(this.#parts, message), []);
         return;
       case 'linked':
-        this.#tasks.push(() => this.#parts.linked(message.online ? null : message.error));
+        this.#linked(message);
         return;
       case 'logged':
       case 'taken':
@@ -307,6 +310,24 @@ export class Frame {
     );
     if (commit !== null) this.#commits.push(commit);
     this.#tasks.push(...this.#parts.stages.takeTasks(), () => this.#parts.following.tellAll());
+  }
+
+  #linked({ online, error }: SaidOf<'linked'>): void {
+    const { connection, served, settlements, following } = this.#parts;
+    const cause = online ? null : error;
+    const hear = () => {
+      connection.linked(cause);
+      served()?.linked(cause);
+    };
+    this.#isCut = !online;
+    // Before the rows that come next are seen; but that it reaches its upstream again, after those that came before.
+    if (!online) hear();
+    this.#tasks.push(() => {
+      // Another word may have come between.
+      if (online || !connection.isCut) hear();
+      if (!online) settlements.giveUp();
+      following.tellAll();
+    });
   }
 
   /** Nothing is held of it until it comes and can be read. */

@@ -52,6 +52,7 @@ export class Verdicts {
   /** What is taken back goes onto the shelf. */
   #shelve(step: OverlayStep, refused: readonly Pending[], cause: TransactionId, error: TendrilError): void {
     const { shelf, heldIds, settlements } = this.#parts;
+    for (const each of refused) settlements.refusing(each);
     this.#tasks.push(shelf.put(step, refused, cause, error), () => {
       for (const each of refused) {
         for (const { operation } of each.operations) heldIds.refused(operation.collection, operation.entity);

@@ -7,6 +7,8 @@
  *   - it is brought up to date at the end of each frame, in the frame's group, and nothing is written that has not changed;
  *   - the cursor moves with whatever else the frame wrote; alone, which would cost a commit, only where it is MAX_CURSOR_LAG
  *     behind, and as the node is closed: between, nothing came that concerns what is held;
+ *   - while a selection is being told for the first time, rows may stand on its word alone, of which the file says nothing:
+ *     what is written then stands nowhere in the file until the selection is here;
  *   - memory may be ahead: what was given up while there was no session goes from the file with the next frame.
  * Pending transactions and their bases are not here: whoever changes them writes them (outbox.ts, overlay.ts).
  */
@@ -21,6 +23,8 @@ export interface KeptParts {
   readonly journal: Journal;
   /** Selections whose rows are in the tables. */
   readonly selections: () => Iterable<Followed>;
+  /** Of a whole session: a selection is asked for, and not all of it is here. */
+  readonly isPartial: () => boolean;
   readonly isHere: (key: RowKey) => boolean;
   readonly isKnown: (key: RowKey) => boolean;
   /** Where the tables stand; null where that says nothing of what they lack. */
@@ -42,6 +46,8 @@ export class Kept {
   /** Ids of which the file may say what is not so. */
   #ids = new Set<RowKey>();
   #cursor: Cursor | null = null;
+  /** As of the last frame of a whole session. */
+  #isPartial = false;
   /** As the frame begins. */
   #writtenBefore = 0;
   #system: SystemId | null;
@@ -99,6 +105,7 @@ export class Kept {
     if (this.#ids.size > 0) this.#flushIds(isWhole);
     if (!isWhole) return;
     this.#flushSelections();
+    this.#setPartial(this.#parts.isPartial());
     if (this.#parts.written() !== this.#writtenBefore || this.#isFarBehind) this.keepCursor();
   }
 
@@ -148,6 +155,8 @@ export class Kept {
   }
 
   get #isFarBehind(): boolean {
+    // Where nothing was written, what the file says still holds.
+    if (this.#isPartial) return false;
     const [cursor, kept] = [this.#parts.cursor(), this.#cursor];
     if (cursor === null || kept === null) return cursor !== kept;
     return cursor.epoch !== kept.epoch || cursor.position - kept.position >= MAX_CURSOR_LAG;
@@ -156,7 +165,7 @@ export class Kept {
   /** Inside a group. */
   keepCursor(): void {
     if (!this.#parts.store.isKept) return;
-    const cursor = this.#parts.cursor();
+    const cursor = this.#isPartial ? null : this.#parts.cursor();
     const before = this.#cursor;
     if (cursor?.epoch === before?.epoch && cursor?.position === before?.position) return;
     this.#parts.journal.record(() => {
@@ -164,6 +173,15 @@ export class Kept {
     });
     this.#cursor = cursor;
     this.#parts.store.setCursor(cursor);
+  }
+
+  #setPartial(isPartial: boolean): void {
+    const before = this.#isPartial;
+    if (isPartial === before) return;
+    this.#parts.journal.record(() => {
+      this.#isPartial = before;
+    });
+    this.#isPartial = isPartial;
   }
 
   #set(followed: Followed, as: KeptAs | undefined): void {

@@ -5,6 +5,7 @@
  */
 import { TendrilError } from '../../../errors.ts';
 import type { TransactionId } from '../../../storage/index.ts';
+import type { Journal } from '../../write/journal.ts';
 import type { Outbox, Pending } from './outbox.ts';
 
 interface Waiting {
@@ -20,18 +21,22 @@ export interface Outcomes {
 
 export class Settlements {
   readonly #outbox: Outbox;
+  readonly #journal: Journal;
+  /** Refused in the group that is under way, or was committed just now: it has left the outbox, and nobody was told. */
+  readonly #untold = new Map<TransactionId, true>();
   readonly #waiting = new Map<TransactionId, Waiting[]>();
   readonly #drained: (() => void)[] = [];
   /** Why there will be no outcomes any more. */
   #closed: TendrilError | null = null;
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, journal: Journal) {
     this.#outbox = outbox;
+    this.#journal = journal;
   }
 
   /** Resolves when the authority has made it durable; at once if there is nothing to settle. */
   readonly of = (transaction: TransactionId): Promise<void> => {
-    if (this.#outbox.get(transaction) === undefined) return Promise.resolve();
+    if (this.#outbox.get(transaction) === undefined && !this.#untold.has(transaction)) return Promise.resolve();
     if (this.#closed !== null) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       const others = this.#waiting.get(transaction);
@@ -62,9 +67,15 @@ export class Settlements {
     this.#tellDrained();
   }
 
+  /** Inside a group: `refused` follows its COMMIT. The transaction may be of the same group, and who wrote it asks between. */
+  refusing({ transaction }: Pending): void {
+    this.#journal.set(this.#untold, transaction, true);
+  }
+
   /** `cause`: the transaction that the authority refused: this one, or one it stood on. */
   refused({ transaction }: Pending, cause: TransactionId, error: TendrilError): void {
     const reason = reasonOf(transaction, cause, error);
+    this.#untold.delete(transaction);
     for (const { reject } of this.#take(transaction)) reject(reason);
     this.#tellDrained();
   }

@@ -102,6 +102,11 @@ export class Connection {
     resyncing: this.#welcome !== null && !this.#parts.isWhole(),
   });
 
+  /** Whether the upstream, a relay, does not reach its own. */
+  get isCut(): boolean {
+    return this.#cut !== null;
+  }
+
   /** Of an upstream that is a relay: why it does not reach its own; null if it does. */
   readonly linked = (error: TendrilError | null): void => {
     this.#cut = error;
