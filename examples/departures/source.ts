@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 
-const FOLDER = new URL('../../node_modules/vega-datasets/data', import.meta.url);
+const FOLDER = new URL('../../node_modules/vega-datasets/data/', import.meta.url);
 /** Rows decoded at a time: about 20 MB of objects. */
 const CHUNK_ROWS = 50_000;
 
