@@ -36,7 +36,7 @@ export type Told = ReadonlyMap<Follower, Step>;
 
 const WAS = 1;
 const IS = 2;
-/** The same of what the session has only on the stage of a selection that is still being hydrated. */
+/** The same of what the session may have only on the stage of a selection that is still being hydrated. */
 const WAS_STAGED = 4;
 const IS_STAGED = 8;
 
@@ -329,7 +329,9 @@ function noteMove(news: RowNews, followed: FollowedSelection, flag: number): voi
 function noteAll(news: RowNews, { subscriptions }: FollowedSelection, flags: number): void {
   for (const subscription of subscriptions) {
     const { isComplete, follower } = subscription;
-    if (subscription.countsFor(news.id)) note(news, follower, isComplete ? flags : flags * WAS_STAGED);
+    // What enters by a step is not staged: another's stage may have it, which this selection does not wait for.
+    const isShown = isComplete || flags === IS;
+    if (subscription.countsFor(news.id)) note(news, follower, isShown ? flags : flags * WAS_STAGED);
     else subscription.whenMissed?.(news.id);
   }
 }
