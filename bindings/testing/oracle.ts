@@ -133,11 +133,13 @@ export class Oracle {
     return found;
   }
 
-  /** To be told after each event, so that no end of a session is missed. */
+  /** To be told after each event, so that no session's begin or end is missed. - `nodes`: upstreams before their followers. */
   observe(nodes: Iterable<SimulatedNode>): void {
     if (this.#suspended.size === 0) return;
-    for (const { name, node } of nodes) {
+    for (const { name, node, upstream } of nodes) {
       if (node?.report().upstream?.state !== 'connected') this.#suspended.delete(name);
+      // A relay that does not know yet tells of the log that is no more.
+      else if (upstream !== null && this.#suspended.has(upstream.name)) this.#suspended.add(name);
     }
   }
 

@@ -204,6 +204,29 @@ describe('what goes wrong', () => {
     await world.check();
   });
 
+  test('who begins to follow one that does not know of it yet is judged by the log that it had', async () => {
+    const nodes = { ana: { upstream: 'server', collections }, ben: { upstream: 'ana', collections } } as const;
+    const found: string[] = [];
+    let isLooking = false;
+    const onEvent = async () => {
+      if (isLooking) found.push(...(await world.freshViolations()));
+    };
+    await open({ nodes: { server: { collections }, ...nodes }, onEvent });
+    isLooking = true;
+    await followAll();
+    const image = world.backup('server');
+    await create('server', 'lost');
+    await world.quiet();
+    world.block('server', 'ana');
+    await world.restore('server', image);
+    world.reset('ben', 'ana');
+    await world.run(5_000);
+    const live = world.nodes.ben.live(Todo, 'ORDER BY title');
+    await world.until(live.ready);
+    expect([live.status, ...live.rows.map(({ title }) => title)]).toEqual(['complete', 'lost']);
+    expect(found).toEqual([]);
+  });
+
   test('a snapshot comes in pieces of so many rows, and shows when it is whole', async () => {
     const nodes = { server: { collections, chunkRows: 2 }, ana: { upstream: 'server', collections } } as const;
     world = (await mesh({ seed: 5, nodes })) as World<Name>;
