@@ -2,6 +2,7 @@
  * A board process: an ephemeral Node that follows the server and keeps the boards live. index.ts starts two of them: the
  * `hall`, which shows, and the `desk`, which also edits delays.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Node, webSocket } from '../../index.ts';
 import { BOARDS, drawBoard, openBoard } from './boards.ts';
 import type { News, Order } from './channel.ts';
@@ -11,6 +12,8 @@ import { measureNews } from './latency.ts';
 
 /** Between two drawings, in milliseconds. */
 const DRAW_INTERVAL_MS = 100;
+/** Between two looks at whether a session that has just begun has told what was missed, in milliseconds. */
+const LOOK_INTERVAL_MS = 10;
 
 const [name = '', url = ''] = process.argv.slice(2);
 process.once('disconnect', () => process.exit());
@@ -48,6 +51,7 @@ async function obey({ kind }: Order): Promise<void> {
 async function allIsHere(): Promise<void> {
   // After a cut it comes back by itself, but takes its time.
   if (node.report().upstream?.state !== 'connected') await node.reconnect();
+  while (boards.some(({ live }) => live.status !== 'complete')) await sleep(LOOK_INTERVAL_MS);
   await node.sql('SELECT count(*) AS flights FROM flight');
 }
 
