@@ -2,10 +2,8 @@
  * A relay whose own session is not whole holds what was settled meanwhile, and not what stood before that in the log: a
  * state of no position. Whoever follows it is told so first, and never shows it as `complete`.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { sqliteFile } from '../../bindings/node/index.ts';
 import type { Said } from '../../engine/stream.ts';
 import { type LiveQuery, Node, TendrilError } from '../../index.ts';
@@ -13,64 +11,10 @@ import type { NodeId } from '../../storage/index.ts';
 import { GatedUpstream, quiet } from '../upstream/gated-upstream.ts';
 import { close, newFile, openServer } from '../upstream/other-logs-world.ts';
 import { COLLECTIONS, Note } from '../upstream/world.ts';
+import { createMixture, newFolder } from './mixture-world.ts';
 import { createRelayWorld, type RelayWorld } from './world.ts';
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
 const CUT = new TendrilError({ code: 'offline', problem: 'Cut off.', remedy: 'Wait.' });
-
-interface Mixture {
-  readonly world: RelayWorld;
-  /** What its upstream says comes again, but for its answers: all else is settled then. */
-  readonly settle: () => Promise<void>;
-  /** Those come, too. */
-  readonly answer: () => Promise<void>;
-  readonly answers: readonly Said[];
-}
-
-/**
- * A relay, opened again on its file, that has begun to hear what it missed: a row made elsewhere, then one of its own. Its
- * follower of before is gone.
- */
-async function createMixture(): Promise<Mixture> {
-  const world = await createRelayWorld({ storage: sqliteFile(join(newFolder(), 'relay.db')) });
-  await world.authority.transact((tx) => tx.create(Note, { title: 'held' }));
-  const before = await world.follow('ben');
-  await before.node.live(Note).ready;
-  before.upstream.isReachable = false;
-  await world.cutOff();
-  await world.relay().transact((tx) => tx.create(Note, { title: 'its own' }));
-  await world.authority.transact((tx) => tx.create(Note, { title: 'elsewhere' }));
-  world.up.isReachable = true;
-  world.up.holdWelcome = true;
-  await world.restart();
-  world.up.holdSaid = true;
-  world.up.holdWelcome = false;
-  await world.quiet();
-  const answers = world.up.takeWaiting('chunk');
-  expect(answers).toHaveLength(1);
-  return {
-    ...{ world, answers },
-    settle: async () => {
-      world.up.holdSaid = false;
-      await world.quiet();
-      expect(world.relay().report().upstream?.outbox.transactions).toBe(0);
-    },
-    answer: async () => {
-      for (const each of answers) world.up.plant(each);
-      await world.quiet();
-    },
-  };
-}
-
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'tendril-relay-'));
-  folders.push(folder);
-  return folder;
-}
 
 function titlesOf(live: LiveQuery<{ readonly title?: string | null }>): readonly unknown[] {
   return live.rows.map(({ title }) => title).sort();

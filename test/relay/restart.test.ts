@@ -1,22 +1,14 @@
 /** A relay that outlives its process: what its followers find there before it has reached its own upstream again. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { sqliteFile } from '../../bindings/node/index.ts';
 import { GatedUpstream, quiet } from '../upstream/gated-upstream.ts';
 import { Note } from '../upstream/world.ts';
+import { createMixture, newFolder } from './mixture-world.ts';
 import { createRelayWorld } from './world.ts';
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
 test('on a file it serves offline what it held, and forwards what is written meanwhile', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tendril-relay-'));
-  folders.push(folder);
-  const world = await createRelayWorld({ storage: sqliteFile(join(folder, 'relay.db')) });
+  const world = await createRelayWorld({ storage: sqliteFile(join(newFolder(), 'relay.db')) });
   for (let stars = 1; stars <= 30; stars += 1) await world.authority.transact((tx) => tx.create(Note, { stars }));
   const texts = ['stars > 20', 'stars > 0 ORDER BY stars DESC LIMIT 3'];
   const before = await world.follow('ben');
@@ -46,28 +38,8 @@ test('on a file it serves offline what it held, and forwards what is written mea
 });
 
 test('while it has not been told all that it missed it says so: what was settled meanwhile may be all that it has of it', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tendril-relay-'));
-  folders.push(folder);
-  const world = await createRelayWorld({ storage: sqliteFile(join(folder, 'relay.db')) });
-  await world.authority.transact((tx) => tx.create(Note, { title: 'held' }));
-  const before = await world.follow('ben');
-  await before.node.live(Note).ready;
-  before.upstream.isReachable = false;
-  await world.cutOff();
-  await world.relay().transact((tx) => tx.create(Note, { title: 'its own' }));
-  await world.authority.transact((tx) => tx.create(Note, { title: 'elsewhere, before it' }));
-
-  world.up.isReachable = true;
-  world.up.holdWelcome = true;
-  await world.restart();
-  world.up.holdSaid = true;
-  world.up.holdWelcome = false;
-  await world.quiet();
-  const answers = world.up.takeWaiting('chunk');
-  expect(answers).toHaveLength(1);
-  world.up.holdSaid = false;
-  await world.quiet();
-  expect(world.relay().report().upstream?.outbox.transactions).toBe(0);
+  const { world, settle, answer } = await createMixture();
+  await settle();
 
   const ana = await world.follow('ana');
   const live = ana.node.live(Note);
@@ -75,9 +47,8 @@ test('while it has not been told all that it missed it says so: what was settled
   expect(live.rows.map(({ title }) => title).sort()).toEqual(['held', 'its own']);
   expect(live.status).toBe('offline');
   expect(live.error).toMatchObject({ code: 'offline' });
-  for (const answer of answers) world.up.plant(answer);
-  await world.quiet();
-  expect(live.rows.map(({ title }) => title).sort()).toEqual(['elsewhere, before it', 'held', 'its own']);
+  await answer();
+  expect(live.rows.map(({ title }) => title).sort()).toEqual(['elsewhere', 'held', 'its own']);
   expect(live.status).toBe('complete');
   expect(ana.upstream.sessions).toBe(1);
   expect(world.errors).toEqual([]);
