@@ -1,46 +1,26 @@
 /** A follower of a durable node that itself follows: one authority settles, the others pass uploads on. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Verdict } from '../../engine/feed/upload.ts';
 import { Forwarding } from '../../engine/logs/forwarding.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from '../../engine/logs/limits.ts';
 import { Offering } from '../../engine/logs/offering.ts';
 import type { Request } from '../../engine/stream.ts';
-import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
+import { collection, integer, type Node, TendrilError, text } from '../../index.ts';
 import { encodeOperation, type Position } from '../../storage/index.ts';
 import { createAuthor } from '../support/author.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
+import { createNodes, turn, until } from './logs-world.ts';
 
 const Note = collection('note', { title: text().optional(), stars: integer().default(3) });
+const { open } = createNodes([Note], 100);
 
-const opened: Node[] = [];
-let seeds = 100;
 let authority: Node;
 let middle: Node;
 let edge: Node;
 let clock: TestClock;
 let up: DirectUpstream;
 let down: DirectUpstream;
-
-async function open(options: Partial<NodeOptions> = {}): Promise<Node> {
-  seeds += 1;
-  const ports = { clock: createTestClock(), random: createTestRandom(seeds), scheduler: createTestScheduler() };
-  const node = await Node.open({ collections: [Note], ports, onError: () => undefined, ...options });
-  opened.push(node);
-  return node;
-}
-
-async function turn(count = 1): Promise<void> {
-  for (; count > 0; count -= 1) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let left = 5_000; left > 0; left -= 1) {
-    if (holds()) return;
-    await turn();
-  }
-  expect.fail('it never came to be');
-}
 
 const settled = { until: 'settled' } as const;
 const outbox = () => edge.report().upstream!.outbox.transactions;
@@ -54,9 +34,6 @@ beforeEach(async () => {
   down = directUpstream(() => middle);
   edge = await open({ upstream: down, author: 'eve' });
   await until(() => edge.report().upstream?.state === 'connected');
-});
-afterEach(async () => {
-  for (const node of opened.splice(0).reverse()) await node.close();
 });
 
 const NOTHING = { offered: 0 as Position, refused: [] };

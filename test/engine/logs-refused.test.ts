@@ -2,40 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import { collection, Node, type NodeOptions, text } from '../../index.ts';
+import { afterAll, expect, test } from 'vitest';
+import { collection, type Node, type NodeOptions, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
-import { createTestClock, createTestRandom, createTestScheduler } from '../support/ports.ts';
+import { createNodes, until } from './logs-world.ts';
 
 const Note = collection('note', { title: text() });
 /** The upstream has no such collection. */
 const Draft = collection('draft', { title: text() });
+const { open, close } = createNodes([Note], 700);
 
 const folder = mkdtempSync(join(tmpdir(), 'logs-refused-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const opened = new Set<Node>();
-afterEach(async () => {
-  for (const node of opened) await node.close();
-  opened.clear();
-});
-let seeds = 700;
-
-async function open(options: Partial<NodeOptions> = {}): Promise<Node> {
-  seeds += 1;
-  const ports = { clock: createTestClock(), random: createTestRandom(seeds), scheduler: createTestScheduler() };
-  const node = await Node.open({ collections: [Note], ports, onError: () => undefined, ...options });
-  opened.add(node);
-  return node;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 5_000; left > 0; left -= 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  expect.fail('it never came to be');
-}
 
 const note = (node: Node, title: string) => node.transact((tx) => tx.create(Note, { title }), { until: 'settled' });
 const outboxOf = (node: Node) => node.report().upstream!.outbox;
@@ -67,8 +46,7 @@ test('the outbox counts what was refused, and not what is there or came from the
   expect(outboxOf(copy)).toMatchObject({ transactions: 2, refused: 1 });
   await copy.reconnect();
   await until(() => outboxOf(copy).transactions === 1);
-  opened.delete(copy);
-  await copy.close();
+  await close(copy);
   const away = { name: 'away', connect: () => ({ send: () => undefined, close: () => undefined }) };
   const again = await open({ role: 'durable', collections: [Note, Draft], storage, upstream: away });
   expect(outboxOf(again)).toMatchObject({ transactions: 1, refused: 1 });
@@ -91,8 +69,7 @@ test('what was refused is taken when it can be', async () => {
   let authority = await open(ofAuthority);
   const link = directUpstream(() => authority);
   const copy = await refusedOne(link, authority);
-  opened.delete(authority);
-  await authority.close();
+  await close(authority);
   authority = await open({ ...ofAuthority, collections: [Note, Draft] });
   await copy.reconnect();
   await until(() => outboxOf(copy).transactions === 0);

@@ -2,43 +2,26 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { MAX_DRIFT_MS } from '../../engine/feed/limits.ts';
 import { ASK_AGAIN_MS } from '../../engine/logs/limits.ts';
-import { collection, integer, Node, type NodeOptions, TendrilError, text } from '../../index.ts';
+import { collection, integer, type Node, type NodeOptions, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { encodeOperation } from '../../storage/index.ts';
 import { createAuthor } from '../support/author.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { createTestClock, createTestRandom, createTestScheduler } from '../support/ports.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
+import { createNodes, turn, until } from './logs-world.ts';
 
 const seed = seedFor('logs');
 const Note = collection('note', { title: text().optional(), stars: integer().default(3) });
+const { open, close } = createNodes([Note], 1);
 const Tag = collection('tag', { name: text() });
 
 const folder = mkdtempSync(join(tmpdir(), 'logs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const opened = new Set<Node>();
-afterEach(async () => {
-  for (const node of opened) await node.close();
-  opened.clear();
-});
 let files = 0;
-let seeds = 1;
-
-async function open(options: Partial<NodeOptions> = {}): Promise<Node> {
-  seeds += 1;
-  const ports = { clock: createTestClock(), random: createTestRandom(seeds), scheduler: createTestScheduler() };
-  const node = await Node.open({ collections: [Note], ports, onError: () => undefined, ...options });
-  opened.add(node);
-  return node;
-}
-
-async function close(node: Node): Promise<void> {
-  opened.delete(node);
-  await node.close();
-}
 
 interface Pair {
   authority: Node;
@@ -53,18 +36,6 @@ async function pair(ofCopy: Partial<NodeOptions> = {}): Promise<Pair> {
   world.copy = await open({ role: 'durable', upstream: link, ...ofCopy });
   await until(() => world.copy.report().upstream?.state === 'connected');
   return world;
-}
-
-async function turn(count = 1): Promise<void> {
-  for (; count > 0; count -= 1) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 5_000; left > 0; left -= 1) {
-    if (await holds()) return;
-    await turn();
-  }
-  expect.fail('it never came to be');
 }
 
 async function logOf(node: Node): Promise<readonly string[]> {
