@@ -1,5 +1,5 @@
 /** Bounds of what a follower is told and of what is taken from it: at the limit, and one past it. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CatchUp, canResume } from '../../engine/feed/catch-up.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
@@ -11,9 +11,7 @@ import {
 import { SharedPast } from '../../engine/feed/shared-past.ts';
 import { Silence } from '../../engine/feed/silence.ts';
 import type { Said } from '../../engine/stream.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
 import {
-  type Cursor,
   type EntityId,
   encodeOperation,
   idFrom,
@@ -23,37 +21,22 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
-import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { Thing } from '../support/live-selections.ts';
 import { createTestScheduler } from '../support/ports.ts';
+import { createThingWorld, THING } from './thing-world.ts';
 
-const THING = 'thing';
 const FIRST = idFrom(THING, 0);
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
+const world = createThingWorld();
+const { write, here } = world;
 
 const pastOver = (log: Pick<Log, 'changedSince'>) =>
-  new SharedPast({ log, rowAt: node.core.rowAt, rows: { read: () => null }, scheduler: createTestScheduler() });
-
-const here = (): Cursor => ({ epoch: node.core.log.epoch(), position: node.source.position() });
+  new SharedPast({ log, rowAt: world.node.core.rowAt, rows: { read: () => null }, scheduler: createTestScheduler() });
 
 describe('a session resumes', () => {
   test('from the floor of the log on, and not from below it', () => {
     const floor = 5 as Position;
-    const log = { ...node.core.log, covers: () => true, floor: () => floor, countSince: () => 0 };
+    const log = { ...world.node.core.log, covers: () => true, floor: () => floor, countSince: () => 0 };
     const cursor = (position: number) => ({ epoch: here().epoch, position: position as Position });
     expect(canResume({ log }, cursor(5))).toBe(true);
     expect(canResume({ log }, cursor(4))).toBe(false);
@@ -66,11 +49,11 @@ describe('a session resumes', () => {
         asked.push(limit);
         return Math.min(count, limit);
       };
-      return { log: { ...node.core.log, countSince } };
+      return { log: { ...world.node.core.log, countSince } };
     };
     const later = (positions: number) => {
       const position = () => (here().position + positions) as Position;
-      return { log: { ...node.core.log, position, countSince: () => expect.fail('counted') } };
+      return { log: { ...world.node.core.log, position, countSince: () => expect.fail('counted') } };
     };
     expect(canResume(after(MAX_CATCH_UP_OPERATIONS), here())).toBe(true);
     expect(canResume(after(MAX_CATCH_UP_OPERATIONS + 1), here())).toBe(false);
@@ -81,7 +64,7 @@ describe('a session resumes', () => {
 
 describe('a session', () => {
   test('rows that leave while a session catches up are remembered up to MAX_DEPARTURES; one more ends it', () => {
-    const { log } = node.core;
+    const { log } = world.node.core;
     const catchUp = new CatchUp({ log, past: pastOver(log) }, here().position);
     const idOf = (at: number) => `0${String(at).padStart(25, '0')}` as EntityId;
     catchUp.begin();
@@ -96,7 +79,7 @@ describe('a session', () => {
     let made = 0;
     const limit = 2 * MAX_CATCH_UP_OPERATIONS;
     const log = {
-      ...node.core.log,
+      ...world.node.core.log,
       position: () => (made + 1) as Position,
       changedSince: (_: Position, most: number) =>
         Array.from({ length: most }, () => {
@@ -130,7 +113,7 @@ describe('a session', () => {
 
   test('a node tells silent sessions where it stands, after what the others are told', async () => {
     await write((tx) => void tx.create(Thing, {}, { id: FIRST }));
-    const [ana, ben] = [node.follow(), node.follow()];
+    const [ana, ben] = [world.node.follow(), world.node.follow()];
     ana.hold(THING, FIRST);
     for (let count = 0; count < MAX_SILENT_POSITIONS; count += 1)
       await write((tx) => tx.update(Thing, FIRST, { rank: count }));
@@ -140,17 +123,17 @@ describe('a session', () => {
 
   test('a session is asked to pause past half of its room for uploads, and goes on at a quarter', async () => {
     const rooms: number[] = [];
-    const ana = node.follow();
-    const session = node.feed.open({
+    const ana = world.node.follow();
+    const session = world.node.feed.open({
       author: 'ana',
       relays: false,
-      greeting: { node: node.core.node, cursor: null },
+      greeting: { node: world.node.core.node, cursor: null },
       say: () => undefined,
       hasMore: () => undefined,
-      hasRoom: () => void rooms.push(node.feed.report().waitingUploads),
+      hasRoom: () => void rooms.push(world.node.feed.report().waitingUploads),
     });
     const takes = Array.from({ length: MAX_WAITING_UPLOADS / 2 + 1 }, () => {
-      const [id, transaction, entity] = [0, 0, 0].map(() => node.core.mint.next());
+      const [id, transaction, entity] = [0, 0, 0].map(() => world.node.core.mint.next());
       const operation = encodeOperation({
         id: id as OperationId,
         transaction: transaction as TransactionId,
@@ -170,7 +153,7 @@ describe('a session', () => {
     });
     expect(takes.indexOf(false)).toBe(MAX_WAITING_UPLOADS / 2);
     expect(session.take({ kind: 'release', collection: THING, ids: [] })).toBe(false);
-    await node.queue.drained();
+    await world.node.queue.drained();
     expect(rooms).toEqual([MAX_WAITING_UPLOADS / 4]);
     expect(session.take({ kind: 'release', collection: THING, ids: [] })).toBe(true);
     ana.session.close();

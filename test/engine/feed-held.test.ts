@@ -1,47 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_HELD_IDS, MAX_OPEN_HOLDS } from '../../engine/feed/limits.ts';
 import { capacityOf } from '../../engine/live/window.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
-import { type EntityId, idFrom, memory, type Position, type SqliteDriver, type Storage } from '../../storage/index.ts';
+import { type EntityId, memory, type Position, type SqliteDriver, type Storage } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
-import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
-import { randomThing, Thing } from '../support/live-selections.ts';
-import { createRandom } from '../support/random.ts';
+import { openFeedNode } from '../support/feed-node.ts';
+import { Thing } from '../support/live-selections.ts';
+import { createThingWorld, IDS, THING } from './thing-world.ts';
 
-const THING = 'thing';
-/** Ascending. */
-const IDS = Array.from({ length: 30 }, (_, at) => idFrom(THING, at)).sort();
-
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
-
-async function createThings(count: number, kind = 'red'): Promise<void> {
-  const random = createRandom(1);
-  await write((tx) => {
-    for (let at = 0; at < count; at += 1)
-      tx.create(Thing, { ...randomThing(random), kind, rank: at }, { id: IDS[at]! });
-  });
-}
-
-const stored = (entity: EntityId) => node.core.rows.read(THING, entity);
+const world = createThingWorld();
+const { write, createThings, stored } = world;
 
 describe('a held id', () => {
   test('is answered with its row if there is one, deleted or not, and followed from then on', async () => {
     await createThings(2);
     await write((tx) => tx.delete(Thing, IDS[1]!));
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.hold(THING, IDS[0]!, IDS[1]!, IDS[2]!);
     expect(ana.said('held')).toMatchObject([{ ids: [IDS[0], IDS[1], IDS[2]], rows: [{}, {}], position: 2 }]);
     await write((tx) => tx.restore(Thing, IDS[1]!));
@@ -54,19 +27,19 @@ describe('a held id', () => {
     expect(ana.said('released')).toHaveLength(1);
     await write((tx) => tx.update(Thing, IDS[1]!, { rank: 3 }));
     expect(ana.steps).toHaveLength(3);
-    expect(node.feed.report().held).toBe(0);
+    expect(world.node.feed.report().held).toBe(0);
   });
 
   test('of a collection that the authority has not is answered with nothing', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.session.take({ kind: 'hold', collection: 'nowhere', ids: [IDS[0]!], had: false });
     ana.session.take({ kind: 'release', collection: 'nowhere', ids: [IDS[0]!] });
     expect(ana.heard).toMatchObject([{ kind: 'held', rows: [], ids: [IDS[0]] }, { kind: 'released' }]);
-    expect(node.feed.report().held).toBe(0);
+    expect(world.node.feed.report().held).toBe(0);
   });
 
   test('beyond those that a session may hold ends it; the same id again does not', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     const ids = Array.from({ length: MAX_HELD_IDS }, (_, at) => `0${String(at).padStart(25, '0')}` as EntityId);
     ana.hold(THING, ...ids.slice(0, 1_000));
     ana.session.take({ kind: 'hold', collection: THING, ids, had: false });
@@ -74,12 +47,12 @@ describe('a held id', () => {
     const more = { kind: 'hold', collection: THING, ids: [IDS[0]!], had: false } as const;
     expect(codeOf(() => ana.session.take(more))).toBe('limit-exceeded');
     ana.pull();
-    expect(node.feed.report().held).toBe(MAX_HELD_IDS);
+    expect(world.node.feed.report().held).toBe(MAX_HELD_IDS);
   });
 
   test('of many is said in portions; before its portion nothing is told of it, and released before, nothing at all', async () => {
     await createThings(8);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.hold(THING, ...IDS.slice(0, 8));
     expect(ana.said('held').map(({ ids }) => ids.length)).toEqual([4]);
     await write((tx) => tx.update(Thing, IDS[7]!, { rank: 70 }));
@@ -93,17 +66,17 @@ describe('a held id', () => {
     expect(ana.steps.map(({ parts }) => parts.length)).toEqual([1, 1]);
     ana.believe();
     for (const at of [1, 2, 3, 4, 5, 7]) expect(ana.rowsOf(THING).get(IDS[at]!)).toEqual(stored(IDS[at]!));
-    expect(node.feed.report().held).toBe(6);
+    expect(world.node.feed.report().held).toBe(6);
   });
 
   test('is asked for by MAX_OPEN_HOLDS requests at a time that have not been answered to the end; one more ends the session', async () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     for (let request = 0; request < MAX_OPEN_HOLDS; request += 1) ana.hold(THING, ...IDS.slice(0, 5));
     expect(codeOf(() => ana.hold(THING, ...IDS.slice(0, 5)))).toBe('limit-exceeded');
     ana.pull();
     ana.hold(THING, ...IDS.slice(0, 5));
     ana.session.close();
-    expect(node.feed.report().held).toBe(0);
+    expect(world.node.feed.report().held).toBe(0);
   });
 });
 
@@ -113,7 +86,7 @@ describe('a followed window', () => {
 
   test('is its first rows and their slack, and its edge the last of them', async () => {
     await createThings(30);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
     ana.pull().believe();
     expect(ana.rowsOf(THING).size).toBe(followed);
@@ -126,7 +99,7 @@ describe('a followed window', () => {
 
   test('lets go what is pushed out, takes in what follows, and tells of its edge', async () => {
     await createThings(followed + 2);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
     ana.pull();
     await write((tx) => tx.create(Thing, { rank: -5 }, { id: IDS[29]! }));
@@ -152,7 +125,7 @@ describe('a followed window', () => {
 
   test('tells a session that is still being hydrated of its edge with the last chunk only', async () => {
     await createThings(20);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
     ana.pull(1);
     await write((tx) => tx.create(Thing, { rank: -5 }, { id: IDS[29]! }));
@@ -163,7 +136,7 @@ describe('a followed window', () => {
 
   test('is filled with rows as they were then, though later transactions of the group changed them', async () => {
     await createThings(29);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
     ana.pull();
     await Promise.all([
@@ -178,9 +151,9 @@ describe('a followed window', () => {
     ]);
     for (const position of [2, 3] as Position[]) {
       ana.believe(position);
-      node.core.readAt(position, [THING], () => {
-        const rows = node.reader.rows(
-          node.reader.select(node.core.catalog.named(THING)!, `ORDER BY rank LIMIT ${followed}`),
+      world.node.core.readAt(position, [THING], () => {
+        const rows = world.node.reader.rows(
+          world.node.reader.select(world.node.core.catalog.named(THING)!, `ORDER BY rank LIMIT ${followed}`),
         );
         expect([...ana.rowsOf(THING).keys()].sort()).toEqual(rows.map(([entity]) => entity).sort());
         for (const [entity, row] of ana.rowsOf(THING)) expect(row).toEqual(stored(entity));
@@ -200,10 +173,10 @@ describe('a followed window', () => {
         return { ...driver, all };
       },
     };
-    node.core.driver.close();
-    node = await openFeedNode([Thing], { storage });
+    world.node.core.driver.close();
+    world.node = await openFeedNode([Thing], { storage });
     await createThings(followed + 10);
-    const [ana, ben] = [node.follow('ana'), node.follow('ben')];
+    const [ana, ben] = [world.node.follow('ana'), world.node.follow('ben')];
     ana.subscribe(THING, `ORDER BY rank LIMIT ${limit}`);
     ben.subscribe(THING, '');
     for (const follower of [ana, ben]) follower.pull();
@@ -215,12 +188,12 @@ describe('a followed window', () => {
     expect(() => ana.session.pull()).toThrow('the disk is gone');
     expect(ana.steps).toEqual([]);
     expect(ben.steps).toMatchObject([{ parts: { length: followed } }]);
-    expect(node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 1 } });
+    expect(world.node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 1 } });
   });
 
   test('of no rows follows nothing', async () => {
     await createThings(3);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'LIMIT 0');
     ana.pull();
     await write((tx) => tx.update(Thing, IDS[0]!, { rank: 9 }));

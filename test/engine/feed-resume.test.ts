@@ -1,9 +1,8 @@
 /** What a follower that comes back is told, case by case. Rows are four to a chunk. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCompactor } from '../../engine/compact.ts';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Had, Said } from '../../engine/stream.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
 import {
   type Cursor,
   decodeRow,
@@ -14,40 +13,14 @@ import {
   type Position,
 } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
-import { Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
-import { randomThing, Thing } from '../support/live-selections.ts';
-import { createRandom } from '../support/random.ts';
+import type { Believer } from '../support/feed-node.ts';
+import { Thing } from '../support/live-selections.ts';
+import { createThingWorld, IDS, THING } from './thing-world.ts';
 
-const THING = 'thing';
-/** Ascending. */
-const IDS = Array.from({ length: 30 }, (_, at) => idFrom(THING, at)).sort();
 const ALL: Had = { kind: 'held', through: null, edge: null };
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
-
-async function createThings(count: number, kind = 'red', ids = IDS): Promise<void> {
-  const random = createRandom(1);
-  await write((tx) => {
-    for (let at = 0; at < count; at += 1)
-      tx.create(Thing, { ...randomThing(random), kind, rank: at }, { id: ids[at]! });
-  });
-}
-
-const here = (): Cursor => ({ epoch: node.core.log.epoch(), position: node.source.position() });
-const back = (cursor: Cursor | null): Believer => new Believer({ ...node }, 'ana', cursor);
+const world = createThingWorld();
+const { write, createThings, here, back } = world;
 
 function subscribe(follower: Believer, subscription: number, text: string, had: Had | null): void {
   follower.session.take({ kind: 'subscribe', subscription, collection: THING, text, parameters: [], had });
@@ -55,7 +28,7 @@ function subscribe(follower: Believer, subscription: number, text: string, had: 
 
 /** What the chunks of one subscription hold: the places of their ids. */
 function told(follower: Believer, subscription = 1) {
-  const { descriptor } = node.core.catalog.named(THING)!;
+  const { descriptor } = world.node.core.catalog.named(THING)!;
   return follower
     .said('chunk')
     .filter((chunk) => chunk.subscription === subscription)
@@ -80,7 +53,7 @@ describe('a welcome', () => {
     expect(resumes(cursor)).toBe(true);
     expect(resumes(here())).toBe(true);
     expect(resumes(null)).toBe(false);
-    expect(resumes({ ...cursor, position: (node.source.position() + 1) as Position })).toBe(false);
+    expect(resumes({ ...cursor, position: (world.node.source.position() + 1) as Position })).toBe(false);
     expect(resumes({ ...cursor, epoch: '01HK153X00ZZZZZZZZZZZZZZZZ' as EpochId })).toBe(false);
   });
 
@@ -129,12 +102,12 @@ describe('a selection that was held', () => {
     await createThings(10_000, 'red', ids);
     const cursor = here();
     for (let at = 0; at < 10; at += 1) await write((tx) => tx.update(Thing, ids[at * 900]!, { rank: at }));
-    const before = { ...node.feed.report().work };
+    const before = { ...world.node.feed.report().work };
     const ana = back(cursor);
     subscribe(ana, 1, "kind = 'red'", ALL);
     subscribe(ana, 2, "kind = 'green'", ALL);
     ana.pull();
-    const { evaluated, hydrated } = node.feed.report().work;
+    const { evaluated, hydrated } = world.node.feed.report().work;
     expect(hydrated - before.hydrated).toBe(10);
     // The first as they are; the second as they are and as they were.
     expect(evaluated - before.evaluated).toBe(30);
@@ -178,7 +151,7 @@ describe('a selection that was held', () => {
 
   test('gets a row again that was told to have left another one meanwhile, though the row is as it was', async () => {
     await createThings(capacityOf(1));
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'ORDER BY rank LIMIT 1');
     ana.subscribe(THING, "kind = 'red'");
     ana.pull();
@@ -241,7 +214,7 @@ describe('a selection that was held', () => {
     subscribe(ana, 1, 'abs(rank - 9214364837600034817) > 0', ALL);
     ana.pull();
     expect(kindsOf(ana.heard)).toEqual(['denied']);
-    expect(node.feed.report().hydrating).toBe(0);
+    expect(world.node.feed.report().hydrating).toBe(0);
   });
 });
 
@@ -310,7 +283,7 @@ describe('a window that was held', () => {
 
 describe('what is compacted', () => {
   const compactor = (places: () => readonly FollowerPlace[], turnOperations = 1) =>
-    createCompactor({ core: node.core, queue: node.queue, places, turnOperations });
+    createCompactor({ core: world.node.core, queue: world.node.queue, places, turnOperations });
 
   test('before a session asks is not missed: it is answered anew', async () => {
     await createThings(6);
@@ -319,7 +292,7 @@ describe('what is compacted', () => {
     await write((tx) => tx.update(Thing, IDS[1]!, { rank: 9 }));
     const ana = back(cursor);
     expect(ana.session.welcome().resumes).toBe(true);
-    expect(await compactor(node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: 3, keptFor: null });
+    expect(await compactor(world.node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: 3, keptFor: null });
     subscribe(ana, 1, "kind = 'red'", ALL);
     subscribe(ana, 2, 'ORDER BY rank LIMIT 2', { kind: 'held', through: null, edge: IDS[1]! });
     ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[1]!, IDS[2]!], had: true });
@@ -337,7 +310,7 @@ describe('what is compacted', () => {
     await createThings(2);
     const cursor = here();
     const ana = back(cursor);
-    expect(await compactor(node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: cursor.position });
+    expect(await compactor(world.node.feed.places)({ keepMs: 0 })).toMatchObject({ floor: cursor.position });
     await write((tx) => tx.delete(Thing, IDS[0]!));
     subscribe(ana, 1, "kind = 'red'", ALL);
     ana.pull();
@@ -354,7 +327,7 @@ describe('what is compacted', () => {
       const ana = back(cursor);
       let hasAsked = false;
       const compact = compactor(() => {
-        const places = node.feed.places();
+        const places = world.node.feed.places();
         if (!hasAsked) subscribe(ana, 1, "kind = 'red'", ALL);
         hasAsked = true;
         return places;

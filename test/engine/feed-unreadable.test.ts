@@ -1,40 +1,20 @@
 /** One row that cannot be read ends nobody's session: its follower is told so, and of the others as ever. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Had } from '../../engine/stream.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
-import { BUCKETS_BYTES, decodeRow, type EntityId, idFrom } from '../../storage/index.ts';
-import { Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
-import { randomThing, Thing } from '../support/live-selections.ts';
-import { createRandom } from '../support/random.ts';
+import { BUCKETS_BYTES, decodeRow, type EntityId } from '../../storage/index.ts';
+import type { Believer } from '../support/feed-node.ts';
+import { Thing } from '../support/live-selections.ts';
+import { createThingWorld, IDS, THING } from './thing-world.ts';
 
-const THING = 'thing';
-/** Ascending. */
-const IDS = Array.from({ length: 30 }, (_, at) => idFrom(THING, at)).sort();
+const world = createThingWorld();
+const { write, createThings } = world;
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-  const random = createRandom(1);
-  await write((tx) => {
-    for (let at = 0; at < 12; at += 1)
-      tx.create(Thing, { ...randomThing(random), kind: 'red', rank: at }, { id: IDS[at]! });
-  });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
+beforeEach(() => createThings(12));
 
 /** As a wrong bit in the file would. */
 function damage(at: number, column = '_versions'): void {
-  node.core.driver.run(`UPDATE _thing SET ${column} = x'0102' WHERE id = ?`, [IDS[at]!]);
+  world.node.core.driver.run(`UPDATE _thing SET ${column} = x'0102' WHERE id = ?`, [IDS[at]!]);
 }
 
 function subscribe(follower: Believer, text: string, had: Had | null): void {
@@ -42,7 +22,7 @@ function subscribe(follower: Believer, text: string, had: Had | null): void {
 }
 
 function told(follower: Believer): readonly number[] {
-  const { descriptor } = node.core.catalog.named(THING)!;
+  const { descriptor } = world.node.core.catalog.named(THING)!;
   const rows = follower.said('chunk').flatMap((chunk) => chunk.rows);
   return rows.map((bytes) => IDS.indexOf(decodeRow(descriptor, bytes).values[0] as EntityId));
 }
@@ -51,8 +31,8 @@ function expectUnreadable(follower: Believer, ...places: readonly number[]): voi
   expect(follower.said('unreadable')).toMatchObject(
     places.map((at) => ({ collection: THING, entity: IDS[at], error: { code: 'storage-damaged' } })),
   );
-  expect(node.feed.report().work.unreadable).toBe(places.length);
-  expect(node.feed.report().sessions).toBe(1);
+  expect(world.node.feed.report().work.unreadable).toBe(places.length);
+  expect(world.node.feed.report().sessions).toBe(1);
 }
 
 const places = (...without: readonly number[]) =>
@@ -61,7 +41,7 @@ const places = (...without: readonly number[]) =>
 describe('a row that cannot be read', () => {
   test.each(['', 'ORDER BY rank LIMIT 4'])('is left out of what is asked for by %j', (text) => {
     damage(5);
-    const ana = node.follow();
+    const ana = world.node.follow();
     subscribe(ana, text, null);
     ana.pull();
     expect(told(ana)).toEqual(places(5));
@@ -70,8 +50,8 @@ describe('a row that cannot be read', () => {
   });
 
   test('with a cell of another type is left out, too', () => {
-    node.core.driver.run("UPDATE _thing SET due = 'yesterday' WHERE id = ?", [IDS[6]!]);
-    const ana = node.follow();
+    world.node.core.driver.run("UPDATE _thing SET due = 'yesterday' WHERE id = ?", [IDS[6]!]);
+    const ana = world.node.follow();
     subscribe(ana, '', null);
     ana.pull();
     expect(told(ana)).toEqual(places(6));
@@ -80,19 +60,19 @@ describe('a row that cannot be read', () => {
 
   test('is held by its id, and not said', () => {
     damage(2);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.hold(THING, IDS[1]!, IDS[2]!, IDS[3]!);
     expect(ana.said('held')).toMatchObject([{ ids: [IDS[1], IDS[2], IDS[3]], rows: [{}, {}] }]);
     expectUnreadable(ana, 2);
-    expect(node.feed.report().held).toBe(3);
+    expect(world.node.feed.report().held).toBe(3);
   });
 
   test('is left out of what changed since a cursor', async () => {
-    const cursor = { epoch: node.core.log.epoch(), position: node.source.position() };
+    const cursor = { epoch: world.node.core.log.epoch(), position: world.node.source.position() };
     for (const at of [1, 2]) await write((tx) => tx.update(Thing, IDS[at]!, { rank: 50 }));
     damage(1);
     damage(8);
-    const ana = new Believer({ ...node }, 'ana', cursor);
+    const ana = world.back(cursor);
     subscribe(ana, '', { kind: 'held', through: null, edge: null });
     ana.pull();
     expect(told(ana)).toEqual([2]);
@@ -101,7 +81,7 @@ describe('a row that cannot be read', () => {
 
   test('is left out of what is compared, with its bucket', () => {
     damage(3, '_head');
-    const ana = node.follow();
+    const ana = world.node.follow();
     subscribe(ana, '', { kind: 'buckets', hashes: new Uint8Array(BUCKETS_BYTES) });
     ana.pull();
     expect(told(ana)).toEqual(places(3));
@@ -111,7 +91,7 @@ describe('a row that cannot be read', () => {
   test('and enters a window because others leave it is told to be so, and the step as ever', async () => {
     const limit = 2;
     const next = capacityOf(limit);
-    const ana = node.follow();
+    const ana = world.node.follow();
     subscribe(ana, `ORDER BY rank LIMIT ${limit}`, null);
     ana.pull();
     damage(next);

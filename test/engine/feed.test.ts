@@ -1,43 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_SUBSCRIPTIONS, MAX_WINDOW_LIMIT } from '../../engine/feed/limits.ts';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Said } from '../../engine/stream.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
-import { type EntityId, idFrom } from '../../storage/index.ts';
+import { idFrom } from '../../storage/index.ts';
 import { codeOf } from '../storage/fixtures.ts';
-import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
-import { randomThing, Thing } from '../support/live-selections.ts';
-import { createRandom } from '../support/random.ts';
+import { Thing } from '../support/live-selections.ts';
+import { createThingWorld, IDS, THING } from './thing-world.ts';
 
-const THING = 'thing';
-const id = (at: number): EntityId => idFrom(THING, at);
-/** Ascending. */
-const IDS = Array.from({ length: 30 }, (_, at) => id(at)).sort();
-
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
-
-async function createThings(count: number, kind = 'red'): Promise<void> {
-  const random = createRandom(1);
-  await write((tx) => {
-    for (let at = 0; at < count; at += 1)
-      tx.create(Thing, { ...randomThing(random), kind, rank: at }, { id: IDS[at]! });
-  });
-}
-
-const stored = (entity: EntityId) => node.core.rows.read(THING, entity);
+const world = createThingWorld();
+const { write, createThings, stored } = world;
 
 /** What a peer is told names no node as `this` one: it is another for whom reads it. */
 const NOT_ITS_OWN = expect.not.stringMatching(/this node/i);
@@ -45,13 +16,13 @@ const NOT_ITS_OWN = expect.not.stringMatching(/this node/i);
 describe('a session', () => {
   test('is welcomed with what it needs to know of the authority', async () => {
     await createThings(1);
-    const { system, node: own, log } = node.core;
-    expect(node.follow('ana').session.welcome()).toEqual({
+    const { system, node: own, log } = world.node.core;
+    expect(world.node.follow('ana').session.welcome()).toEqual({
       system,
       node: own,
       epoch: log.epoch(),
       position: 1,
-      time: node.clock.now(),
+      time: world.node.clock.now(),
       maxId: log.greatestId(),
       author: 'ana',
       resumes: false,
@@ -59,8 +30,8 @@ describe('a session', () => {
   });
 
   test('is told which collections the authority has otherwise, or not at all', () => {
-    const { canonical, hash } = node.core.catalog.named(THING)!.descriptor;
-    const ana = node.follow();
+    const { canonical, hash } = world.node.core.catalog.named(THING)!.descriptor;
+    const ana = world.node.follow();
     ana.session.take({
       kind: 'describe',
       collections: [
@@ -77,20 +48,20 @@ describe('a session', () => {
 
   test('leaves no entry when it is closed, whatever it followed, and says nothing more', async () => {
     await createThings(10);
-    const nothing = node.feed.report();
-    const ana = node.follow();
+    const nothing = world.node.feed.report();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['red']);
     ana.subscribe(THING, 'rank > 3 ORDER BY rank LIMIT 3');
     ana.subscribe(THING, '');
-    ana.pull(2).hold(THING, id(1), id(999));
-    expect(node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 3 }, held: 2, hydrating: 3 });
+    ana.pull(2).hold(THING, IDS[1]!, idFrom(THING, 'nobody'));
+    expect(world.node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 3 }, held: 2, hydrating: 3 });
     const heard = ana.heard.length;
     ana.session.close();
-    ana.session.take({ kind: 'hold', collection: THING, ids: [id(2)], had: false });
+    ana.session.take({ kind: 'hold', collection: THING, ids: [IDS[2]!], had: false });
     await write((tx) => tx.update(Thing, IDS[0]!, { rank: 5 }));
     expect(ana.session.pull()).toBe(false);
     expect(ana.heard).toHaveLength(heard);
-    const { work: _, ...rest } = node.feed.report();
+    const { work: _, ...rest } = world.node.feed.report();
     const { work: __, ...before } = nothing;
     expect(rest).toEqual(before);
   });
@@ -98,10 +69,10 @@ describe('a session', () => {
   test('that asks for more while a group is being told is answered after it, and told nothing twice', async () => {
     await createThings(3);
     const heard: Said[] = [];
-    const session = node.feed.open({
+    const session = world.node.feed.open({
       author: 'ana',
       relays: false,
-      greeting: { node: node.core.node, cursor: null },
+      greeting: { node: world.node.core.node, cursor: null },
       hasRoom: () => undefined,
       hasMore: () => undefined,
       say: (said) => {
@@ -124,7 +95,7 @@ describe('a session', () => {
 
   test('that asks inside a transaction is answered after its group', async () => {
     await createThings(1);
-    const ana = node.follow();
+    const ana = world.node.follow();
     await write((tx) => {
       tx.update(Thing, IDS[0]!, { rank: 7 });
       ana.hold(THING, IDS[0]!);
@@ -145,7 +116,7 @@ describe('a session', () => {
 describe('a subscription', () => {
   test('comes in chunks, ascending by id, each at the position at which it is read', async () => {
     await createThings(10);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['red']);
     expect(ana.heard).toEqual([]);
     ana.pull(1);
@@ -170,7 +141,7 @@ describe('a subscription', () => {
   });
 
   test('of a selection without rows is complete with one empty chunk', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['red']);
     ana.pull();
     expect(ana.said('chunk')).toMatchObject([{ rows: [], last: true, edge: null, position: 0 }]);
@@ -179,7 +150,7 @@ describe('a subscription', () => {
 
   test('says in each of several chunks how many rows there will be, and nothing of that in a single one', async () => {
     await createThings(14);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'rank < 10');
     ana.subscribe(THING, 'rank < 4');
     ana.subscribe(THING, 'ORDER BY rank LIMIT 2');
@@ -192,7 +163,7 @@ describe('a subscription', () => {
 
   test('takes turns with others that are being hydrated', async () => {
     await createThings(10);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['red']);
     ana.subscribe(THING, '');
     ana.pull();
@@ -200,24 +171,24 @@ describe('a subscription', () => {
   });
 
   test('of a selection that another session follows shares it, and its number', () => {
-    const [ana, ben] = [node.follow('ana'), node.follow('ben')];
+    const [ana, ben] = [world.node.follow('ana'), world.node.follow('ben')];
     ana.subscribe(THING, 'kind = ?', ['red']);
     ben.subscribe(THING, "kind = 'red'");
     ben.subscribe(THING, "kind = 'blue'");
     for (const follower of [ana, ben]) follower.pull();
     const numbers = [...ana.said('chunk'), ...ben.said('chunk')].map(({ selection }) => selection);
     expect(numbers).toEqual([1, 1, 2]);
-    expect(node.feed.report().selections).toEqual({ distinct: 2, shared: 1 });
+    expect(world.node.feed.report().selections).toEqual({ distinct: 2, shared: 1 });
   });
 
   test('ended while it is hydrated says nothing more', async () => {
     await createThings(10);
-    const ana = node.follow();
+    const ana = world.node.follow();
     const number = ana.subscribe(THING, '');
     ana.pull(1).unsubscribe(number);
     ana.pull();
     expect(ana.heard.map(({ kind }) => kind)).toEqual(['chunk', 'unsubscribed']);
-    expect(node.feed.report()).toMatchObject({ selections: { distinct: 0 }, hydrating: 0 });
+    expect(world.node.feed.report()).toMatchObject({ selections: { distinct: 0 }, hydrating: 0 });
   });
 
   test.each([
@@ -228,23 +199,23 @@ describe('a subscription', () => {
     [THING, 'rank > ?', 'invalid-parameter'],
     [THING, `LIMIT ${MAX_WINDOW_LIMIT + 1}`, 'limit-exceeded'],
   ])('to %s %j is denied with %s', (collection, text, code) => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     const number = ana.subscribe(collection, text);
     expect(ana.heard).toMatchObject([{ kind: 'denied', subscription: number, error: { code, problem: NOT_ITS_OWN } }]);
     // It may not have heard of that yet.
     ana.unsubscribe(number);
     expect(ana.said('unsubscribed')).toEqual([{ kind: 'unsubscribed', subscription: number }]);
-    expect(node.feed.report().selections.distinct).toBe(0);
+    expect(world.node.feed.report().selections.distinct).toBe(0);
   });
 
   test('of the greatest window is let in', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, `LIMIT ${MAX_WINDOW_LIMIT}`);
     expect(ana.pull().said('chunk')).toHaveLength(1);
   });
 
   test('beyond those that a session may have is denied', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     for (let at = 0; at < MAX_SUBSCRIPTIONS; at += 1) ana.subscribe(THING, 'rank = ?', [at]);
     ana.pull();
     expect(ana.said('chunk')).toHaveLength(MAX_SUBSCRIPTIONS);
@@ -256,7 +227,7 @@ describe('a subscription', () => {
   });
 
   test('under a number used before, or ended under one never used, ends the session', () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, '');
     const again = {
       kind: 'subscribe',
@@ -273,45 +244,45 @@ describe('a subscription', () => {
   test('whose predicate fails on a row is denied; one that comes to fail ends its session', async () => {
     await write((tx) => tx.create(Thing, { name: '{' }, { id: IDS[0]! }));
     const failing = "abs(CASE WHEN name = '{' THEN -9223372036854775807 - 1 ELSE 1 END) > 0";
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, failing);
     ana.pull();
     expect(ana.heard).toMatchObject([{ kind: 'denied', subscription: 1, error: { code: 'storage-failed' } }]);
     await write((tx) => tx.update(Thing, IDS[0]!, { name: 'sound' }));
     ana.subscribe(THING, failing);
     expect(ana.pull().said('chunk')).toHaveLength(1);
-    const ben = node.follow('ben');
+    const ben = world.node.follow('ben');
     ben.hold(THING, IDS[0]!);
     await write((tx) => tx.update(Thing, IDS[0]!, { name: '{' }));
     expect(codeOf(() => ana.session.pull())).toBe('storage-failed');
     expect(ben.steps).toHaveLength(1);
-    expect(node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 0 } });
+    expect(world.node.feed.report()).toMatchObject({ sessions: 1, selections: { distinct: 0 } });
   });
 });
 
 describe('a committed transaction', () => {
   test('that concerns nobody says nothing, and is shown to no matcher', async () => {
     await createThings(10);
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['blue']);
     ana.subscribe(THING, 'rank > 100 ORDER BY rank LIMIT 3');
     ana.hold(THING, IDS[9]!);
     ana.pull();
     const heard = ana.heard.length;
-    const { work } = node.feed.report();
+    const { work } = world.node.feed.report();
     await write((tx) => tx.update(Thing, IDS[0]!, { rank: 1, name: 'x' }));
     expect(ana.heard).toHaveLength(heard);
-    expect(node.feed.report().work).toEqual({ ...work, commits: work.commits + 1 });
+    expect(world.node.feed.report().work).toEqual({ ...work, commits: work.commits + 1 });
   });
 
   test('is one step for all sessions to which it means the same', async () => {
     await createThings(10);
-    const followers = Array.from({ length: 100 }, () => node.follow());
+    const followers = Array.from({ length: 100 }, () => world.node.follow());
     for (const follower of followers) follower.subscribe(THING, 'kind = ?', ['red']);
-    const other = node.follow();
+    const other = world.node.follow();
     other.hold(THING, IDS[0]!);
     for (const follower of followers) follower.pull();
-    const { work } = node.feed.report();
+    const { work } = world.node.feed.report();
     await write((tx) => {
       tx.update(Thing, IDS[0]!, { rank: 50 });
       tx.update(Thing, IDS[1]!, { kind: 'blue' });
@@ -323,7 +294,7 @@ describe('a committed transaction', () => {
     }
     expect(step!.parts.map(({ kind }) => kind)).toEqual(['items', 'leave']);
     expect(other.steps[0]!.parts[0]).toBe(step!.parts[0]);
-    const after = node.feed.report().work;
+    const after = world.node.feed.report().work;
     expect(after.steps - work.steps).toBe(2);
     expect(after.parts - work.parts).toBe(2);
     expect(after.said - work.said).toBe(101);
@@ -331,7 +302,7 @@ describe('a committed transaction', () => {
   });
 
   test('sends a row whole as it enters, as items while it stays, and takes it back as it leaves', async () => {
-    const ana = node.follow();
+    const ana = world.node.follow();
     ana.subscribe(THING, 'kind = ?', ['red']);
     ana.pull();
     await write((tx) => tx.create(Thing, { kind: 'blue', rank: 1 }, { id: IDS[0]! }));
@@ -348,7 +319,7 @@ describe('a committed transaction', () => {
   test('that no reader sees is told to those that follow the row, all the same', async () => {
     await createThings(20);
     const edge = IDS[capacityOf(3) - 1]!;
-    const [ana, ben, cem] = [node.follow('ana'), node.follow('ben'), node.follow('cem')];
+    const [ana, ben, cem] = [world.node.follow('ana'), world.node.follow('ben'), world.node.follow('cem')];
     ana.subscribe(THING, 'kind = ?', ['red']);
     ben.subscribe(THING, 'ORDER BY rank LIMIT 3');
     cem.subscribe(THING, 'kind = ?', ['blue']);

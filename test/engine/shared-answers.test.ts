@@ -1,45 +1,30 @@
 /** What sessions that had the same are told once for all of them, and what must be found anew. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FollowedSelection } from '../../engine/feed/followed-selection.ts';
 import { MAX_SHARED_ANSWER_BYTES } from '../../engine/feed/limits.ts';
 import { type Portion, SharedAnswers } from '../../engine/feed/shared-answers.ts';
-import type { Transaction } from '../../engine/write/transaction.ts';
-import { type Cursor, type EntityId, idFrom, type Position } from '../../storage/index.ts';
-import { Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
+import type { Cursor, EntityId, Position } from '../../storage/index.ts';
+import type { Believer } from '../support/feed-node.ts';
 import { randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 import { ReturningFollower } from '../support/returning-follower.ts';
+import { createThingWorld, IDS, THING } from './thing-world.ts';
 
 const seed = seedFor('shared answers');
-const THING = 'thing';
-/** Ascending. */
-const IDS = Array.from({ length: 30 }, (_, at) => idFrom(THING, at)).sort();
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 4 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
-
-function write(callback: (tx: Transaction) => void): Promise<void> {
-  return node.transactor.transact((tx) => callback(tx));
-}
+const world = createThingWorld();
+const { write } = world;
 
 async function create(count: number): Promise<Cursor> {
   const random = createRandom(1);
   await write((tx) => {
     for (const id of IDS.slice(0, count)) tx.create(Thing, { ...randomThing(random), kind: 'red', rank: 1 }, { id });
   });
-  return { epoch: node.core.log.epoch(), position: node.source.position() };
+  return world.here();
 }
 
 function back(cursor: Cursor, text = "kind = 'red'"): Believer {
-  const follower = new Believer({ ...node }, 'ana', cursor);
+  const follower = world.back(cursor);
   const had = { kind: 'held', through: null, edge: null } as const;
   follower.session.take({ kind: 'subscribe', subscription: 1, collection: THING, text, parameters: [], had });
   return follower;
@@ -59,10 +44,10 @@ describe('of sessions that come back to what they had', () => {
       for (const id of IDS.slice(0, 9)) tx.update(Thing, id, { rank: 2 });
     });
     const ana = back(cursor).pull();
-    const { evaluated } = node.feed.report().work;
+    const { evaluated } = world.node.feed.report().work;
     const ben = back(cursor).pull();
     expect(areSame(ana, ben)).toEqual([true, true, true]);
-    expect(node.feed.report().work.evaluated).toBe(evaluated);
+    expect(world.node.feed.report().work.evaluated).toBe(evaluated);
   });
 
   test('those of a window are too, if they had it up to the same edge', async () => {
@@ -75,7 +60,7 @@ describe('of sessions that come back to what they had', () => {
   test('one with another cursor is told what it missed', async () => {
     const cursor = await create(3);
     await write((tx) => tx.update(Thing, IDS[0]!, { rank: 2 }));
-    const later = { ...cursor, position: node.source.position() };
+    const later = { ...cursor, position: world.node.source.position() };
     await write((tx) => tx.update(Thing, IDS[1]!, { rank: 2 }));
     const [ana, ben] = [back(cursor).pull(), back(later).pull()];
     expect([ana, ben].map((each) => each.said('chunk')[0]!.rows.length)).toEqual([2, 1]);
@@ -117,7 +102,7 @@ describe('of sessions that come back to what they had', () => {
     const random = createRandom(seed);
     let shared = 0;
     for (let run = 0; run < runs(20); run += 1) {
-      const both = [new ReturningFollower(node, THING), new ReturningFollower(node, THING)] as const;
+      const both = [new ReturningFollower(world.node, THING), new ReturningFollower(world.node, THING)] as const;
       const selections = Array.from({ length: 4 }, () => random.pick(SELECTIONS));
       for (const follower of both) {
         follower.connect();
@@ -160,7 +145,7 @@ async function writeRandom(random: ReturnType<typeof createRandom>): Promise<voi
 }
 
 function expectFresh(follower: ReturningFollower): void {
-  const fresh = node.follow();
+  const fresh = world.node.follow();
   for (const { text, parameters } of follower.members) fresh.subscribe(THING, text, parameters);
   fresh.pull().believe();
   const sorted = (rows: ReadonlyMap<EntityId, unknown>) => [...rows].sort(([left], [right]) => (left < right ? -1 : 1));
