@@ -19,7 +19,7 @@ export const MAX_CLOSE_MS = 5_000;
 export const MAX_QUEUE_BYTES = 4 * 1_024 * 1_024;
 /** The same at a follower: its whole outbox (64 MiB) may wait, and what it asks for beside. */
 export const MAX_UPLOAD_QUEUE_BYTES = 72 * 1_024 * 1_024;
-/** Chunks and answers are made only while fewer bytes than this wait. */
+/** Chunks and answers are made only while fewer bytes than this wait; a chunk has as many itself. */
 export const LOW_WATER_BYTES = 256 * 1_024;
 /** Bytes of small chunks and answers that are made together in one turn. */
 export const PULL_BYTES = 64 * 1_024;

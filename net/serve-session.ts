@@ -4,14 +4,13 @@
  * Invariants
  *   - the feed hears of a follower only after it was let in, and is closed as its session ends, whoever ends it;
  *   - once the feed takes no more, nothing more is read of this follower until it does;
- *   - steps are said as they come; chunks and answers only while less than LOW_WATER_BYTES wait, a turn for everyone between.
+ *   - steps are said as they come; chunks and answers only while little waits, a turn for everyone between.
  */
 import type { FeedSession, Peer, Request } from '../engine/index.ts';
 import { TendrilError } from '../errors.ts';
 import { utf8Length } from '../query/index.ts';
 import { MAX_NAME_BYTES } from '../storage/index.ts';
 import { authorityMachine } from './authority-session.ts';
-import { LOW_WATER_BYTES, PULL_BYTES } from './limits.ts';
 import type { Connector } from './link.ts';
 import type { Hello } from './messages.ts';
 import type { Phase } from './session.ts';
@@ -22,6 +21,10 @@ import type { InTurn } from './turns.ts';
 /** What the sessions of one server share. */
 export interface ServeGround extends SessionGround {
   readonly inTurn: InTurn;
+  /** Of chunks and answers, made together in one turn. */
+  readonly pullBytes: number;
+  /** They are made while fewer bytes than these wait. */
+  readonly lowWaterBytes: number;
 }
 
 /** A node that can be followed: a durable one, or a relay. */
@@ -188,13 +191,13 @@ export class ServeSession {
   }
 
   #canPull(): boolean {
-    return this.#feed !== null && this.#hasMore && this.waiting() < LOW_WATER_BYTES;
+    return this.#feed !== null && this.#hasMore && this.waiting() < this.#ground.lowWaterBytes;
   }
 
   /** A chunk, or as many small ones as are worth a frame. */
   #pull(): void {
-    const { pullBytes = PULL_BYTES } = this.#ground;
-    const limit = Math.min(this.waiting() + pullBytes, LOW_WATER_BYTES);
+    const { pullBytes, lowWaterBytes } = this.#ground;
+    const limit = Math.min(this.waiting() + pullBytes, lowWaterBytes);
     while (this.#hasMore && this.#feed !== null && this.waiting() < limit) {
       const before = this.waiting();
       this.#hasMore = false;

@@ -11,7 +11,7 @@ import { systemScheduler } from '../engine/index.ts';
 import { type ErrorCode, TendrilError } from '../errors.ts';
 import { type Codec, createCodec } from './codec.ts';
 import { createFrameWriter } from './frames.ts';
-import { MAX_QUEUE_BYTES, MAX_SESSIONS } from './limits.ts';
+import { LOW_WATER_BYTES, MAX_QUEUE_BYTES, MAX_SESSIONS, PULL_BYTES } from './limits.ts';
 import type { Connector } from './link.ts';
 import { type Authority, type Context, type Judge, type ServeGround, ServeSession } from './serve-session.ts';
 import { tooMany } from './session-errors.ts';
@@ -75,6 +75,7 @@ export class Serving {
     this.#maxSessions = checkedLimit('limits.sessions', limits.sessions ?? MAX_SESSIONS);
     this.#codec = createCodec();
     const { scheduler = systemScheduler } = ports;
+    const maxQueueBytes = checkedLimit('limits.queueBytes', limits.queueBytes ?? MAX_QUEUE_BYTES);
     this.#ground = {
       codec: this.#codec,
       write: createFrameWriter(),
@@ -82,9 +83,10 @@ export class Serving {
       scheduler,
       atTurnEnd: createTurnEnd(scheduler),
       inTurn: createTurns(scheduler),
-      maxQueueBytes: checkedLimit('limits.queueBytes', limits.queueBytes ?? MAX_QUEUE_BYTES),
+      maxQueueBytes,
+      lowWaterBytes: lowWaterOf(maxQueueBytes),
       // One chunk at a time.
-      ...(limits.chunkRows === undefined ? {} : { pullBytes: 1 }),
+      pullBytes: limits.chunkRows === undefined ? PULL_BYTES : 1,
       onError,
     };
   }
@@ -172,6 +174,11 @@ function withChunks(authority: Authority, chunkRows: number | undefined): Author
   if (chunkRows === undefined) return authority;
   const checked = checkedLimit('limits.chunkRows', chunkRows);
   return { role: authority.role, follow: (peer) => authority.follow({ ...peer, chunkRows: checked }) };
+}
+
+/** A chunk more has room then; where the queue is shorter than that, there is one at a time. */
+function lowWaterOf(maxQueueBytes: number): number {
+  return Math.max(1, Math.min(LOW_WATER_BYTES, maxQueueBytes - LOW_WATER_BYTES));
 }
 
 function checkedLimit(option: string, value: number): number {

@@ -36,8 +36,6 @@ export interface SessionGround {
   readonly scheduler: Scheduler;
   readonly atTurnEnd: AtTurnEnd;
   readonly maxQueueBytes: number;
-  /** Of snapshots, said in one turn: PULL_BYTES. */
-  readonly pullBytes?: number;
   /** Gets what callbacks throw that is no TendrilError: a mistake of the program, not of the peer. */
   readonly onError: (error: unknown) => void;
 }

@@ -288,6 +288,20 @@ describe('a follower that reads too slowly', () => {
   });
 });
 
+test('a queue of less than all chunks together ends nobody: each is made when there is room for it', async () => {
+  await finish();
+  await begin({ access: 'open', limits: { queueBytes: 64 * 1_024 } });
+  peaceful = await new Follower(webSocket(server.url)).welcomed();
+  const session = authority.sessions[0]!;
+  const count = 40;
+  for (let part = 0; part < count; part += 1)
+    session.toPull.push(chunk(1, part === 3 ? 100_000 : 40_000, part === count - 1));
+  session.peer.hasMore();
+  await peaceful.until(() => peaceful.said.length === count || peaceful.ends.length > 0);
+  expect(peaceful.ends).toEqual([]);
+  expect(server.report().ended).toEqual({});
+});
+
 test.each([0, 12_000_000])('a close is bounded, whoever does not read, with %i bytes waiting', async (bytes) => {
   const follower = await greeted();
   follower.socket.pause();
