@@ -7,19 +7,19 @@
  * Invariant: what one of both had not heard of yet when it was compared is told as a difference.
  */
 import { TendrilError } from '../errors.ts';
-import { bucketOf, createBuckets, type EntityId, idOfRow, type StoredRow, type SystemId } from '../storage/index.ts';
+import { idOfRow, type StoredRow, type SystemId } from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { DurableParts } from './open-durable.ts';
 import type { EphemeralParts } from './open-ephemeral.ts';
-import type { Said, SaidOf, Upstream, UpstreamSession, Welcome } from './stream.ts';
-import { MIN_COMPARED_ROWS, VERIFIED_TOGETHER } from './upstream/limits.ts';
+import type { Said, Upstream, UpstreamSession, Welcome } from './stream.ts';
+import { BucketSummary } from './upstream/following/had.ts';
+import { confirmedRows, type HeldRows, HeldSelection, isSameRow, storedRows } from './upstream/overlay/held-rows.ts';
 import { Collections } from './upstream/session/collections.ts';
 import { interrupted } from './upstream/session/connection.ts';
+import { Comparison } from './upstream/verifying/comparison.ts';
 import { Findings, type Verified } from './upstream/verifying/findings.ts';
-import { type HeldRows, HeldSelection, heldRows, isSameRow } from './upstream/verifying/held-rows.ts';
 
 type NodeParts = DurableParts | EphemeralParts;
-type Chunk = SaidOf<'chunk'>;
 
 /** Those of one node that are under way in sessions of their own. */
 export class Verifications {
@@ -70,7 +70,10 @@ class Verification {
     this.#parts = parts;
     this.#upstream = upstream;
     this.#collections = new Collections(core.catalog);
-    this.#held = heldRows(core, parts.role === 'durable' ? null : parts.replica.overlay);
+    this.#held =
+      parts.role === 'durable'
+        ? storedRows(core)
+        : confirmedRows({ driver: core.driver, overlay: parts.replica.overlay });
   }
 
   async run(): Promise<Verified> {
@@ -166,12 +169,18 @@ class Verification {
     const { name: collection } = entry.collection;
     const refusal = this.#collections.refusalOf(collection);
     if (refusal !== null) throw refusal;
-    const rows = new HeldSelection(this.#held, { entry, where: null, parameters: [], matches: () => true });
-    const { count, hashes } = await this.#sum(rows);
-    const had = count < MIN_COMPARED_ROWS ? null : ({ kind: 'buckets', hashes } as const);
-    const comparison: Compared = { entry, rows, summed: count, differing: null, through: null, isFirst: true };
+    const held = new HeldSelection(this.#held, { entry, where: null, parameters: [], matches: () => true });
+    const summary = new BucketSummary(held);
+    while (summary.advance()) await this.#turn();
+    const { had } = summary;
+    const comparison = new Comparison({ held, summary, findings: this.#findings });
     await this.#hear(
-      (said) => said.kind === 'chunk' && this.#compareChunk(comparison, said),
+      (said) => {
+        if (said.kind !== 'chunk') return false;
+        for (const bytes of said.rows) this.#meet(entry, bytes);
+        for (const id of comparison.lacking(said)) this.#findings.add(collection, id);
+        return said.last;
+      },
       () => this.#session?.send({ kind: 'subscribe', subscription, collection, text: '', parameters: [], had }),
     );
     await this.#hear(
@@ -180,45 +189,10 @@ class Verification {
     );
   }
 
-  async #sum(rows: HeldSelection): Promise<{ readonly count: number; readonly hashes: Uint8Array }> {
-    const { scheduler } = this.#parts.core;
-    const buckets = createBuckets();
-    let count = 0;
-    for (let through: EntityId | null = null; ; ) {
-      const stretch = rows.next(through, null, VERIFIED_TOGETHER);
-      for (const { id, head } of stretch.rows) if (head !== null) buckets.add(id, head);
-      count += stretch.rows.length;
-      through = stretch.through;
-      if (through === null) return { count, hashes: buckets.hashes() };
-      // Others work meanwhile.
-      await new Promise<void>((resolve) => scheduler.next(resolve));
-      if (this.#ended !== null) throw this.#ended;
-    }
-  }
-
-  /** Returns whether it was the last. */
-  #compareChunk(compared: Compared, chunk: Chunk): boolean {
-    const { entry, rows, through: from } = compared;
-    if (compared.isFirst && chunk.basis === 'buckets') {
-      compared.differing = new Set(chunk.differing);
-      this.#findings.rows += compared.summed;
-    }
-    compared.isFirst = false;
-    const { differing } = compared;
-    const came = new Set(chunk.rows.map(idOfRow));
-    for (const bytes of chunk.rows) this.#meet(entry, bytes);
-    const lastRow = chunk.rows.at(-1);
-    const through = chunk.last || lastRow === undefined ? null : idOfRow(lastRow);
-    if (!chunk.last && through === null) return false;
-    compared.through = through;
-    if (differing?.size === 0) return chunk.last;
-    const { rows: here } = rows.next(from, through, Number.MAX_SAFE_INTEGER);
-    if (differing === null) this.#findings.rows += here.length;
-    for (const { id } of here) {
-      const isExpected = differing === null || differing.has(bucketOf(id));
-      if (isExpected && !came.has(id)) this.#findings.add(entry.collection.name, id);
-    }
-    return chunk.last;
+  /** Others work meanwhile. */
+  async #turn(): Promise<void> {
+    await new Promise<void>((resolve) => this.#parts.core.scheduler.next(resolve));
+    if (this.#ended !== null) throw this.#ended;
   }
 
   /** What an ephemeral node does not hold it need not. */
@@ -241,17 +215,6 @@ class Verification {
       throw error;
     }
   }
-}
-
-/** One collection, while it is compared. */
-interface Compared {
-  readonly entry: CatalogEntry;
-  readonly rows: HeldSelection;
-  readonly summed: number;
-  /** Of these buckets all rows come; null: of all. */
-  differing: ReadonlySet<number> | null;
-  through: EntityId | null;
-  isFirst: boolean;
 }
 
 function otherSystem(own: SystemId, { system, node }: Welcome): TendrilError {

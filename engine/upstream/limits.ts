@@ -13,7 +13,7 @@ export const MAX_IN_FLIGHT_BYTES = 2 * 1_024 * 1_024;
 export const MAX_FOLLOWED_SELECTIONS = 500;
 /** Rows that `verify` names; it says whether there are more. */
 export const MAX_REPORTED = 1_000;
-/** Rows that `verify` looks at in one turn, and ids that it asks about at once. */
+/** Ids that `verify` asks about at once. */
 export const VERIFIED_TOGETHER = 1_000;
 /** Rows that may change while one selection is verified. */
 export const MAX_CHANGED_MEANWHILE = 100_000;

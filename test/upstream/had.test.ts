@@ -1,8 +1,9 @@
 /** What is here of a selection is summed up in turns, and the sums are those of its confirmed rows. */
 import { expect, test } from 'vitest';
 import { openEphemeral } from '../../engine/open-ephemeral.ts';
-import { BucketSummary } from '../../engine/upstream/following/had.ts';
+import { BucketSummary, heldOf } from '../../engine/upstream/following/had.ts';
 import { SUMMED_ROWS } from '../../engine/upstream/limits.ts';
+import { confirmedRows } from '../../engine/upstream/overlay/held-rows.ts';
 import { Node, TendrilError } from '../../index.ts';
 import { createBuckets, type EntityId } from '../../storage/index.ts';
 import { directUpstream } from '../support/direct-upstream.ts';
@@ -24,7 +25,7 @@ test.each([SUMMED_ROWS - 1, SUMMED_ROWS, SUMMED_ROWS + 1])('%i rows, of which on
   await transactor.transact((tx) => tx.update(Note, ids[3]!, { title: 'pending' }));
 
   const followed = replica.following.find('note', reader.select(entry, ''))!;
-  const summary = new BucketSummary({ overlay: replica.overlay, driver: core.driver }, followed);
+  const summary = new BucketSummary(heldOf(confirmedRows({ overlay: replica.overlay, driver: core.driver }), followed));
   const turns = [summary.advance()];
   while (turns.at(-1) === true) turns.push(summary.advance());
   expect(turns.length).toBe(count < SUMMED_ROWS ? 1 : 2);

@@ -19,11 +19,12 @@ import type { Scheduler } from '../../ports/scheduler.ts';
 import type { Had, Request, SelectionNumber, SubscriptionNumber } from '../../stream.ts';
 import type { Journal } from '../../write/journal.ts';
 import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from '../limits.ts';
+import { confirmedRows } from '../overlay/held-rows.ts';
 import type { Overlay } from '../overlay/overlay.ts';
 import type { ConnectionState } from '../session/connection.ts';
 import { type ConfirmedRow, Followed } from './followed.ts';
 import { coverOf } from './followed-cover.ts';
-import { BucketSummary, hadOf } from './had.ts';
+import { BucketSummary, hadOf, heldOf } from './had.ts';
 
 export interface FollowingParts {
   readonly overlay: Overlay;
@@ -312,7 +313,7 @@ export class Following {
       return;
     }
     const session = this.#sessions;
-    const summary = new BucketSummary(this.#parts, followed);
+    const summary = new BucketSummary(heldOf(confirmedRows(this.#parts), followed));
     followed.ask(0, NOT_SUMMED_YET);
     const turn = () => {
       if (session !== this.#sessions) return;

@@ -3,19 +3,11 @@
  *
  * Invariant: it is asked for before anything of the session is taken, so that the rows stand where the last one left them.
  */
-import { TendrilError } from '../../../errors.ts';
 import { exactValues } from '../../../query/index.ts';
-import {
-  createBuckets,
-  createRowScan,
-  type EntityId,
-  type OperationId,
-  type RowScan,
-  type SqliteDriver,
-} from '../../../storage/index.ts';
+import { createBuckets, type EntityId } from '../../../storage/index.ts';
 import type { Had } from '../../stream.ts';
 import { MIN_COMPARED_ROWS, SUMMED_ROWS } from '../limits.ts';
-import type { Overlay } from '../overlay/overlay.ts';
+import { type HeldRows, HeldSelection } from '../overlay/held-rows.ts';
 import type { Followed } from './followed.ts';
 
 /**
@@ -29,52 +21,45 @@ export function hadOf({ isHeld, through, edge, isWindow, hasRows, shownEdge }: F
   return through === null || isWindow ? null : { kind: 'held', through, edge: null };
 }
 
+/** What is held of a selection without LIMIT. */
+export function heldOf(held: HeldRows, followed: Followed): HeldSelection {
+  const { entry, asked } = followed;
+  return new HeldSelection(held, {
+    entry,
+    where: asked.selection.shape.sql.where,
+    parameters: exactValues(asked.selection),
+    matches: (row) => followed.matches(row),
+  });
+}
+
 /** What of a selection is here, summed up in several turns: where it stands is of no use to the authority. */
 export class BucketSummary {
-  readonly #overlay: Overlay;
-  readonly #followed: Followed;
-  readonly #scan: RowScan;
+  readonly #held: HeldSelection;
   readonly #buckets = createBuckets();
-  #rows = 0;
   #through: EntityId | null = null;
+  /** That were summed up. */
+  rows = 0;
 
-  constructor({ overlay, driver }: { readonly overlay: Overlay; readonly driver: SqliteDriver }, followed: Followed) {
-    const { asked, entry } = followed;
-    this.#overlay = overlay;
-    this.#followed = followed;
-    this.#scan = createRowScan(driver, entry.descriptor, asked.selection.shape.sql.where, exactValues(asked.selection));
+  constructor(held: HeldSelection) {
+    this.#held = held;
   }
 
   /**
    * Looks at the next SUMMED_ROWS. True while there are more.
    *
    * What is settled between two turns has another head here than when it was summed up, and at the authority too: its
-   * bucket differs, and comes.
+   * bucket differs, and comes. So does one of which a row is damaged here: that is left out.
    */
   advance(): boolean {
-    const { name } = this.#followed.entry.collection;
-    let looked = 0;
-    for (const { id, row: head } of this.#scan.heads(this.#through, SUMMED_ROWS)) {
-      looked += 1;
-      this.#through = id;
-      // One that is damaged here is left out, so that it comes again.
-      if (!(head instanceof TendrilError) && !this.#overlay.hasPending(name, id)) this.#add(id, head);
-    }
-    if (looked === SUMMED_ROWS) return true;
-    for (const id of this.#overlay.idsPending(name)) {
-      const row = this.#overlay.confirmed(name, id);
-      if (row !== null && row.deleted === null && this.#followed.matches(row.values)) this.#add(id, row.head);
-    }
-    return false;
+    const { rows, through } = this.#held.next(this.#through, null, SUMMED_ROWS);
+    for (const { id, head } of rows) if (head !== null) this.#buckets.add(id, head);
+    this.rows += rows.length;
+    this.#through = through;
+    return through !== null;
   }
 
   /** Null for few rows: they cost less than their buckets. */
   get had(): Had | null {
-    return this.#rows < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: this.#buckets.hashes() };
-  }
-
-  #add(id: EntityId, head: readonly OperationId[]): void {
-    this.#rows += 1;
-    this.#buckets.add(id, head);
+    return this.rows < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: this.#buckets.hashes() };
   }
 }

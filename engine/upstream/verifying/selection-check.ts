@@ -7,17 +7,18 @@
  *     behind what the chunks had come to;
  *   - it is followed all the while, so that what is compared is kept current.
  */
-import { exactValues } from '../../../query/index.ts';
-import { bucketOf, createBuckets, type EntityId, idOfRow } from '../../../storage/index.ts';
+import { type EntityId, idOfRow } from '../../../storage/index.ts';
 import { parametersOf } from '../../live/plan.ts';
 import { capacityOf } from '../../live/window.ts';
 import type { Had, SaidOf } from '../../stream.ts';
 import type { Confirming } from '../confirming/confirming.ts';
 import type { Followed } from '../following/followed.ts';
-import { MAX_CHANGED_MEANWHILE, MIN_COMPARED_ROWS, VERIFIED_TOGETHER } from '../limits.ts';
+import { BucketSummary, heldOf } from '../following/had.ts';
+import { MAX_CHANGED_MEANWHILE } from '../limits.ts';
+import { type HeldRows, isSameRow } from '../overlay/held-rows.ts';
 import type { OverlayStep } from '../overlay/overlay.ts';
+import { Comparison } from './comparison.ts';
 import type { Findings } from './findings.ts';
-import { type HeldRows, HeldSelection, isSameRow } from './held-rows.ts';
 
 type Chunk = SaidOf<'chunk'>;
 
@@ -32,41 +33,26 @@ export interface SelectionCheckParts {
 export class SelectionCheck {
   readonly followed: Followed;
   readonly #parts: SelectionCheckParts;
-  readonly #rows: HeldSelection;
+  readonly #summary: BucketSummary;
+  readonly #comparison: Comparison;
   /** Of a window: the ids that came. */
   readonly #came = new Set<EntityId>();
   /** Steps told of these. */
   readonly #changed = new Set<EntityId>();
-  /** Of these buckets all rows come; null: of all. */
-  #differing: ReadonlySet<number> | null = null;
-  #isFirst = true;
-  #summed = 0;
-  #through: EntityId | null = null;
 
   constructor(parts: SelectionCheckParts, followed: Followed) {
-    const { entry, asked } = followed;
+    const held = heldOf(parts.held, followed);
     this.#parts = parts;
     this.followed = followed;
-    this.#rows = new HeldSelection(parts.held, {
-      entry,
-      where: asked.selection.shape.sql.where,
-      parameters: exactValues(asked.selection),
-      matches: (row) => followed.matches(row),
-    });
+    this.#summary = new BucketSummary(held);
+    this.#comparison = new Comparison({ held, summary: this.#summary, findings: parts.findings });
   }
 
   /** What is held, for the authority to compare: null for a window, and for few rows. - `turn`: lets others work. */
   async sum(turn: () => Promise<void>): Promise<Had | null> {
     if (this.followed.isWindow) return null;
-    const buckets = createBuckets();
-    for (let through: EntityId | null = null; ; await turn()) {
-      const stretch = this.#rows.next(through, null, VERIFIED_TOGETHER);
-      for (const { id, head } of stretch.rows) if (head !== null) buckets.add(id, head);
-      this.#summed += stretch.rows.length;
-      through = stretch.through;
-      if (through === null) break;
-    }
-    return this.#summed < MIN_COMPARED_ROWS ? null : { kind: 'buckets', hashes: buckets.hashes() };
+    while (this.#summary.advance()) await turn();
+    return this.#summary.had;
   }
 
   /** A step has told of this row. */
@@ -81,21 +67,15 @@ export class SelectionCheck {
 
   /** Inside a group. */
   take(step: OverlayStep, chunk: Chunk): void {
-    const { findings } = this.#parts;
-    if (this.#isFirst && chunk.basis === 'buckets') {
-      this.#differing = new Set(chunk.differing);
-      findings.rows += this.#summed;
-    }
-    this.#isFirst = false;
     // What is given up meanwhile need not be right.
     if (!isComparable(this.followed)) return;
-    const came = this.followed.isWindow ? this.#came : new Set<EntityId>();
-    for (const bytes of chunk.rows) {
-      came.add(idOfRow(bytes));
-      this.#meet(step, bytes);
+    for (const bytes of chunk.rows) this.#meet(step, bytes);
+    if (!this.followed.isWindow) {
+      for (const id of this.#comparison.lacking(chunk)) this.#expected(step, id);
+      return;
     }
-    if (!this.followed.isWindow) this.#endStretch(step, chunk, came);
-    else if (chunk.last) this.#endWindow(step, chunk.edge);
+    for (const bytes of chunk.rows) this.#came.add(idOfRow(bytes));
+    if (chunk.last) this.#endWindow(step, chunk.edge);
   }
 
   #meet(step: OverlayStep, bytes: Uint8Array): void {
@@ -114,21 +94,6 @@ export class SelectionCheck {
     step.confirm(entry, id, row);
   }
 
-  #endStretch(step: OverlayStep, { rows, last }: Chunk, came: ReadonlySet<EntityId>): void {
-    const from = this.#through;
-    const lastRow = rows.at(-1);
-    const through = last || lastRow === undefined ? null : idOfRow(lastRow);
-    if (!last && through === null) return;
-    this.#through = through;
-    const differing = this.#differing;
-    if (differing?.size === 0) return;
-    const { rows: here } = this.#rows.next(from, through, Number.MAX_SAFE_INTEGER);
-    if (differing === null) this.#parts.findings.rows += here.length;
-    for (const { id } of here) {
-      if (differing === null || differing.has(bucketOf(id))) this.#expect(step, id, came);
-    }
-  }
-
   #endWindow(step: OverlayStep, edge: EntityId | null): void {
     const { entry, plan, asked, limit } = this.followed;
     const { name } = entry.collection;
@@ -140,12 +105,14 @@ export class SelectionCheck {
     for (const id of new Set([...first.map(([cell]) => cell as EntityId), ...idsPending(name)])) {
       const row = confirmed(name, id);
       if (row === null || row.deleted !== null || !this.followed.matches(row.values)) continue;
-      if (bound === null || this.followed.compare(row.values, bound.values) <= 0) this.#expect(step, id, this.#came);
+      if (bound !== null && this.followed.compare(row.values, bound.values) > 0) continue;
+      if (!this.#came.has(id)) this.#expected(step, id);
     }
   }
 
-  #expect(step: OverlayStep, id: EntityId, came: ReadonlySet<EntityId>): void {
-    if (came.has(id) || this.#changed.has(id)) return;
+  /** It is held, and did not come. */
+  #expected(step: OverlayStep, id: EntityId): void {
+    if (this.#changed.has(id)) return;
     this.#parts.findings.add(this.followed.entry.collection.name, id);
     if (this.followed.isWindow) this.#parts.findings.rows += 1;
     this.#parts.surplus(step, this.followed, id);

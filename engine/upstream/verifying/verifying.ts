@@ -18,11 +18,11 @@ import type { Followed } from '../following/followed.ts';
 import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
 import { MAX_CHANGED_MEANWHILE, VERIFIED_TOGETHER } from '../limits.ts';
+import { confirmedRows, type HeldRows, isSameRow } from '../overlay/held-rows.ts';
 import type { Overlay, OverlayStep } from '../overlay/overlay.ts';
 import type { Collections } from '../session/collections.ts';
 import { type Connection, interrupted } from '../session/connection.ts';
 import { Findings, type Verified } from './findings.ts';
-import { type HeldRows, heldRows, isSameRow } from './held-rows.ts';
 import { isComparable, SelectionCheck } from './selection-check.ts';
 
 export interface VerifyingParts {
@@ -61,7 +61,7 @@ export class Verifying {
 
   constructor(parts: VerifyingParts) {
     this.#parts = parts;
-    this.#held = heldRows(parts.base, parts.overlay);
+    this.#held = confirmedRows({ driver: parts.base.driver, overlay: parts.overlay });
   }
 
   /** After those that were asked for before. @throws {TendrilError} (rejects) `offline`, `limit-exceeded`, `closed`. */

@@ -18,7 +18,7 @@ import {
 import type { CatalogEntry } from '../../catalog.ts';
 import type { CoreBase } from '../../core.ts';
 import { rowKey } from '../../row-key.ts';
-import type { Overlay } from '../overlay/overlay.ts';
+import type { Overlay } from './overlay.ts';
 
 /** Where rows are held. */
 export interface HeldRows {
@@ -28,9 +28,19 @@ export interface HeldRows {
   readonly idsPending: (collection: string) => readonly EntityId[];
 }
 
-/** - `overlay`: null on a durable node, of which every row is confirmed. */
-export function heldRows({ driver, rows }: Pick<CoreBase, 'driver' | 'rows'>, overlay: Overlay | null): HeldRows {
-  if (overlay === null) return { driver, confirmed: rows.read, idsPending: () => [] };
+/** Of a durable node, where every row is confirmed. */
+export function storedRows({ driver, rows }: Pick<CoreBase, 'driver' | 'rows'>): HeldRows {
+  return { driver, confirmed: rows.read, idsPending: () => [] };
+}
+
+/** Of an ephemeral node. */
+export function confirmedRows({
+  driver,
+  overlay,
+}: {
+  readonly driver: SqliteDriver;
+  readonly overlay: Overlay;
+}): HeldRows {
   const confirmed = (collection: string, id: EntityId) => {
     return overlay.baseOf(rowKey(collection, id))?.hasLeft === true ? null : overlay.confirmed(collection, id);
   };
