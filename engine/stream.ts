@@ -266,7 +266,10 @@ export type Said =
   | { readonly kind: 'pending'; readonly transaction: TransactionId; readonly operations: readonly Uint8Array[] }
   /** It has been settled, refused or made anew: what it was shows no more. */
   | { readonly kind: 'withdrawn'; readonly transaction: TransactionId }
-  /** Of a relay: whether it reaches its own upstream. While it does not, what it says is as old as that. */
+  /**
+   * Of a relay: whether it reaches its own upstream. While it does not, what it says is as old as that; said at once, before
+   * all else, and again when it has no more to say of what was asked for.
+   */
   | { readonly kind: 'linked'; readonly online: boolean; readonly error: TendrilError | null };
 
 /* ------------------------------------------------------------------ the follower's port */

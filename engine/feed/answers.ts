@@ -21,9 +21,9 @@ import type { Member, Outcome } from '../write/commit-queue.ts';
 import { insideGroup } from '../write/standpoint.ts';
 import { createStatementRunner, type StatementRunner } from '../write/statement-run.ts';
 import { WriteSet } from '../write/write-set.ts';
-import type { Job } from './hydration.ts';
+import type { Follower } from './followed/subscription.ts';
+import type { Job } from './hydration/hydration.ts';
 import { MAX_ANSWER_ROWS, MAX_CHUNK_BYTES, MAX_WHOLE_ANSWER_BYTES, MAX_WHOLE_ANSWER_ROWS } from './limits.ts';
-import type { Follower } from './subscription.ts';
 
 export type Ask = RequestOf<'ask'>;
 

@@ -9,14 +9,14 @@ import type { CommitQueue } from '../write/commit-queue.ts';
 import type { AnswerParts } from './answers.ts';
 import type { FeedRows } from './feed-rows.ts';
 import type { FeedWork } from './feed-work.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { OperationCount } from './operation-count.ts';
-import type { SharedPast } from './shared-past.ts';
+import type { FollowedCollection } from './followed/followed-collection.ts';
+import type { Follower } from './followed/subscription.ts';
+import type { OperationCount } from './past/operation-count.ts';
+import type { SharedPast } from './past/shared-past.ts';
 import type { Silence } from './silence.ts';
 import type { Uploader } from './step-maker.ts';
-import type { Follower } from './subscription.ts';
-import type { UploadForwarding } from './upload.ts';
-import type { UploadLoad } from './upload-load.ts';
+import type { UploadForwarding } from './uploads/upload.ts';
+import type { UploadLoad } from './uploads/upload-load.ts';
 
 export interface FeedDesk {
   readonly core: Core;

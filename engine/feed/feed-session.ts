@@ -12,18 +12,18 @@ import { type EntityId, type FollowerPlace, sameBytes } from '../../storage/inde
 import { collectionNotHere } from '../catalog.ts';
 import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
 import { type Answer, Answering, type Ask, Asking } from './answers.ts';
-import { CatchUp, canResume } from './catch-up.ts';
-import { checkHad, chooseWalk } from './choose-walk.ts';
 import type { FeedDesk } from './feed-desk.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import { HeldIds, tooManyHeld } from './held-ids.ts';
-import { Holding } from './holding.ts';
-import { Hydration, type Job } from './hydration.ts';
+import type { FollowedCollection } from './followed/followed-collection.ts';
+import { HeldIds, tooManyHeld } from './followed/held-ids.ts';
+import type { Follower } from './followed/subscription.ts';
+import { checkHad, chooseWalk } from './hydration/choose-walk.ts';
+import { Holding } from './hydration/holding.ts';
+import { Hydration, type Job } from './hydration/hydration.ts';
 import { MAX_OPEN_ASKS, MAX_OPEN_HOLDS, MAX_SUBSCRIPTIONS } from './limits.ts';
-import { LogFeed } from './log-feed.ts';
-import { Offers } from './offers.ts';
-import { SessionUploads } from './session-uploads.ts';
-import type { Follower } from './subscription.ts';
+import { LogFeed } from './log/log-feed.ts';
+import { Offers } from './log/offers.ts';
+import { CatchUp, canResume } from './past/catch-up.ts';
+import { SessionUploads } from './uploads/session-uploads.ts';
 import { hadWithoutResuming, neverUsed, tooManyAsks, tooManySubscriptions, usedTwice } from './violations.ts';
 
 export class Session implements FeedSession, Follower {

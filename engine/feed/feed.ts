@@ -21,17 +21,17 @@ import type { FeedDesk } from './feed-desk.ts';
 import { type FeedRows, tableRows } from './feed-rows.ts';
 import { Session } from './feed-session.ts';
 import { type FeedWork, noFeedWork } from './feed-work.ts';
-import { FollowedCollection, type OpenWindow } from './followed-collection.ts';
-import { FollowedWindow } from './followed-window.ts';
+import { FollowedCollection, type OpenWindow } from './followed/followed-collection.ts';
+import { FollowedWindow } from './followed/followed-window.ts';
+import type { Follower } from './followed/subscription.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
-import { OperationCount } from './operation-count.ts';
+import { OperationCount } from './past/operation-count.ts';
+import { SharedPast } from './past/shared-past.ts';
 import { Quiet } from './quiet.ts';
-import { SharedPast } from './shared-past.ts';
 import { Silence } from './silence.ts';
 import { makeSteps } from './step-maker.ts';
-import type { Follower } from './subscription.ts';
-import type { UploadForwarding } from './upload.ts';
-import { UploadLoad } from './upload-load.ts';
+import type { UploadForwarding } from './uploads/upload.ts';
+import { UploadLoad } from './uploads/upload-load.ts';
 
 export interface FeedParts {
   readonly core: Core;

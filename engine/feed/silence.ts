@@ -5,8 +5,8 @@
  * at a position. Nothing is looked through for that: whoever was told longest ago stands first.
  */
 import type { Position } from '../../storage/index.ts';
+import type { Follower } from './followed/subscription.ts';
 import { MAX_SILENT_POSITIONS } from './limits.ts';
-import type { Follower } from './subscription.ts';
 
 export class Silence<Session extends Pick<Follower, 'say'>> {
   readonly #told = new Map<Session, Position>();

@@ -13,9 +13,9 @@ import type { Bound, Commit, Touched } from '../change.ts';
 import type { Step as Place } from '../live/step.ts';
 import type { Edge, Part, Step } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { FollowedSelection } from './followed-selection.ts';
-import type { Follower } from './subscription.ts';
+import type { FollowedCollection } from './followed/followed-collection.ts';
+import type { FollowedSelection } from './followed/followed-selection.ts';
+import type { Follower } from './followed/subscription.ts';
 
 /** The session that uploaded the transaction. */
 export interface Uploader {
@@ -208,9 +208,12 @@ class StepMaker {
     const is = (flags & (IS | IS_STAGED)) !== 0;
     if (!is || touched?.after === null) return was ? 'leave' : null;
     const isOwn = follower === this.#uploader?.follower && touched !== null && this.#isUploaded(touched);
-    // At a relay, what was settled before: its author alone waits for it.
-    if (!isOwn && touched !== null && touched.before === touched.after) return null;
-    if (!isOwn) return !was ? 'whole' : touched === null ? null : touched.isWhole === true ? 'whole' : 'items';
+    if (!isOwn) {
+      if (!was) return 'whole';
+      // At a relay, what was settled before: its author alone waits for it.
+      if (touched === null || touched.before === touched.after) return null;
+      return touched.isWhole === true ? 'whole' : 'items';
+    }
     // Its own operations are there already: it lacks what the authority added.
     if ((!was && touched.before !== null) || touched.isWhole === true) return 'whole';
     return touched.operations.every(({ id }) => this.#uploader!.operations.has(id)) ? null : 'added';

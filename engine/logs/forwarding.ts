@@ -12,8 +12,8 @@ import { TendrilError } from '../../errors.ts';
 import { type Position, sameBytes, type TransactionId } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
-import { readUpload, type Uploaded } from '../feed/judge-upload.ts';
-import type { UploadDesk, UploadForwarding, UploadRequest, Verdict } from '../feed/upload.ts';
+import { readUpload, type Uploaded } from '../feed/uploads/judge-upload.ts';
+import type { UploadDesk, UploadForwarding, UploadRequest, Verdict } from '../feed/uploads/upload.ts';
 import type { Request, SaidOf } from '../stream.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES } from './limits.ts';
 

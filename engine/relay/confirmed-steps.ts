@@ -4,7 +4,8 @@
  * Invariants
  *   - a step is one commit, at its own position; what comes while the upstream's session is not whole is one, as that ends,
  *     but for what it changes in the tables already: that is told at once, at the position where they stand;
- *   - a transaction of a follower has a commit even if it changes no row here: its author waits for that;
+ *   - a transaction of a follower has a commit even if it changes no row here: its author waits for that; what settled it
+ *     counts until it has that, or its session ends: the log of the next one may not have it;
  *   - a row that left because it cannot be read is told to be so;
  *   - what a group noted that fails is forgotten with it.
  */
@@ -90,9 +91,14 @@ export class ConfirmedSteps {
     return this.#noted.splice(0);
   }
 
-  /** Inside a group: in place of `becameWhole`, where nobody is to be told. Returns what was settled meanwhile. */
+  /** After the COMMIT: in place of `becameWhole`, where nobody is to be told. Returns what was settled meanwhile. */
   drop(): readonly TransactionId[] {
-    return this.#takeWaiting().map(({ transaction }) => transaction);
+    return this.#waiting.splice(0).map(({ transaction }) => transaction);
+  }
+
+  /** The session has ended. - `isOffered`: the next one is offered it again, and says what becomes of it. */
+  lost(isOffered: (transaction: TransactionId) => boolean): void {
+    for (const each of this.#waiting.splice(0)) if (!isOffered(each.transaction)) this.#waiting.push(each);
   }
 
   #takeWaiting(): readonly Settled[] {

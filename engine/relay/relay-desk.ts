@@ -5,7 +5,7 @@ import type { SqlParameters } from '../../query/index.ts';
 import type { TransactionId } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
 import type { Answer } from '../feed/answers.ts';
-import type { UploadLoad } from '../feed/upload-load.ts';
+import type { UploadLoad } from '../feed/uploads/upload-load.ts';
 import type { Reader } from '../reader.ts';
 import type { FeedSession, Peer } from '../stream.ts';
 import type { QuarantinedRow } from '../upstream/confirming/quarantine.ts';
@@ -55,8 +55,6 @@ export interface RelayDesk {
   readonly isLinked: () => boolean;
   /** Why it is not. */
   readonly linkError: () => TendrilError | null;
-  /** What this node holds stands at no position of its upstream's log: it may have what was settled later. */
-  readonly holdsMixture: () => boolean;
   readonly joined: (session: RelaySession) => void;
   /** @throws {TendrilError} `identity-clash` where something else is on its way under its id. */
   readonly checkBrought: (brought: Brought) => void;

@@ -4,19 +4,21 @@
  * Invariants
  *   - rows are told by a session of the relay's feed, which knows confirmed rows only; it is asked for a selection, or an id,
  *     when this node holds that itself, and this node holds it as long as the follower does;
- *   - what cannot be answered while the upstream is out of reach waits, and the follower is told so after all that could be;
- *     before that where what is held stands at no position of the log: it must not be shown as if it did;
+ *   - while the upstream is out of reach, or this node has not been told all that it missed, the follower hears that before
+ *     anything else, so that nothing is shown as if it were the upstream's answer; and once more after all that can be
+ *     answered: what cannot be waits;
  *   - uploads and questions go upstream; nothing is settled here.
  */
 import { TendrilError } from '../../errors.ts';
 import type { EntityId } from '../../storage/index.ts';
 import { collectionNotHere } from '../catalog.ts';
 import { Answering } from '../feed/answers.ts';
-import type { Job } from '../feed/hydration.ts';
-import { readUpload } from '../feed/judge-upload.ts';
+import type { Follower } from '../feed/followed/subscription.ts';
+import type { Job } from '../feed/hydration/hydration.ts';
 import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from '../feed/limits.ts';
-import type { Follower } from '../feed/subscription.ts';
-import type { UploadRequest } from '../feed/upload.ts';
+import { readUpload } from '../feed/uploads/judge-upload.ts';
+import type { UploadRequest } from '../feed/uploads/upload.ts';
+import { WaitingUploads } from '../feed/uploads/waiting-uploads.ts';
 import {
   hadWithoutResuming,
   neverUsed,
@@ -25,7 +27,6 @@ import {
   unsupported,
   usedTwice,
 } from '../feed/violations.ts';
-import { WaitingUploads } from '../feed/waiting-uploads.ts';
 import { refuseOffset } from '../live/plan.ts';
 import type { RowKey } from '../row-key.ts';
 import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
@@ -52,9 +53,10 @@ export class RelaySession implements FeedSession, Teller, Follower {
   #numbers = 0;
   #asks = 0;
   #hasJoined = false;
-  /** It is to be told that the upstream is out of reach, once nothing else can be said. */
-  #owesLinked = false;
+  /** It has heard that the upstream is out of reach. */
   #isToldUnlinked = false;
+  /** And is to hear it again, once nothing else can be said. */
+  #owesLast = false;
   #failure: { readonly error: unknown } | null = null;
   #isClosed = false;
 
@@ -76,7 +78,6 @@ export class RelaySession implements FeedSession, Teller, Follower {
       answer: (collection, ids) => this.#answerIds(collection, ids),
       fail: (error) => this.fail(error),
     });
-    this.#owesLinked = !desk.isLinked();
   }
 
   /** How many ids it holds. */
@@ -104,7 +105,10 @@ export class RelaySession implements FeedSession, Teller, Follower {
       if (job.advance()) this.#jobs.push(job);
       return true;
     }
-    if (!this.#isClosed) this.#tellUnlinked();
+    if (this.#owesLast && !this.#isClosed) {
+      this.#owesLast = false;
+      this.#sayUnlinked();
+    }
     return false;
   }
 
@@ -140,20 +144,20 @@ export class RelaySession implements FeedSession, Teller, Follower {
     this.#peer.hasMore();
   }
 
-  /** The upstream cannot be reached. */
-  unlinked(): void {
-    this.#owesLinked = true;
-    if (this.#hasJoined) this.#peer.hasMore();
-  }
-
-  /** What it is told next stands at no position of the upstream's log: first it hears of that. */
-  beforeMixture(): void {
-    if (this.#hasJoined) this.#tellUnlinked();
+  /** The upstream cannot be reached. - `isLast`: nor can it say anything more itself. */
+  unlinked(isLast: boolean): void {
+    // Before its first word it has not heard the welcome.
+    if (!this.#hasJoined) return;
+    if (!this.#isToldUnlinked) {
+      this.#isToldUnlinked = true;
+      this.#sayUnlinked();
+    }
+    if (isLast) this.#wait();
   }
 
   /** It is reached again, and what this node holds is as the upstream has it. */
   linked(): void {
-    this.#owesLinked = false;
+    this.#owesLast = false;
     if (this.#isToldUnlinked) this.tell({ kind: 'linked', online: true, error: null });
     this.#isToldUnlinked = false;
     for (const subscription of [...this.#subscriptions.values()]) subscription.retry();
@@ -181,15 +185,11 @@ export class RelaySession implements FeedSession, Teller, Follower {
 
   #join(): void {
     this.#hasJoined = true;
+    if (!this.#desk.isLinked()) this.unlinked(true);
     this.#desk.joined(this);
-    if (this.#desk.holdsMixture()) this.#tellUnlinked();
-    if (this.#owesLinked) this.#peer.hasMore();
   }
 
-  #tellUnlinked(): void {
-    if (!this.#owesLinked) return;
-    this.#owesLinked = false;
-    this.#isToldUnlinked = true;
+  #sayUnlinked(): void {
     this.say({ kind: 'linked', online: false, error: this.#desk.linkError() });
   }
 
@@ -282,9 +282,10 @@ export class RelaySession implements FeedSession, Teller, Follower {
     }
   }
 
+  /** It hears that nothing more can be said now. */
   #wait(): void {
-    if (this.#owesLinked) return;
-    this.#owesLinked = true;
+    if (this.#owesLast) return;
+    this.#owesLast = true;
     this.#peer.hasMore();
   }
 

@@ -16,8 +16,8 @@ import type { Bound, Source } from '../change.ts';
 import type { Prepared } from '../core.ts';
 import type { Answer } from '../feed/answers.ts';
 import { createFeed, type Feed, type FeedReport } from '../feed/feed.ts';
-import type { OpenWindow } from '../feed/followed-collection.ts';
-import { UploadLoad } from '../feed/upload-load.ts';
+import type { OpenWindow } from '../feed/followed/followed-collection.ts';
+import { UploadLoad } from '../feed/uploads/upload-load.ts';
 import { identityClash } from '../ingest/ingest-check.ts';
 import type { Parts } from '../parts.ts';
 import { rowKey } from '../row-key.ts';
@@ -58,10 +58,6 @@ export class Relay implements Served {
   #isReplaced = false;
   /** What the present group made whole is to be told. */
   #hasBecomeWhole = false;
-  /** The present group settled something before the session is whole. */
-  #hasSettledAhead = false;
-  /** Settled while the session that replaces what was held before was not whole. */
-  readonly #settledUnheard: TransactionId[] = [];
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -106,8 +102,6 @@ export class Relay implements Served {
       isOnline: () => connection.state().online,
       isLinked: () => this.#linkError === null,
       linkError: () => this.#linkError,
-      // Or what it holds may be of another log.
-      holdsMixture: () => standing.isAhead || (this.#isReplaced && connection.state().resyncing),
       joined: (session) => this.#pending.join(session),
       checkBrought: (brought) => this.#checkBrought(brought),
       forward: (session, brought) => this.#forward(session, brought),
@@ -146,7 +140,6 @@ export class Relay implements Served {
 
   took(taken: TakenStep): void {
     this.#steps.took(taken);
-    if (!taken.isWhole && taken.operations.length > 0) this.#hasSettledAhead = true;
   }
 
   leftOut(changes: readonly ConfirmedChange[]): void {
@@ -155,16 +148,11 @@ export class Relay implements Served {
 
   becameWhole(changes: readonly ConfirmedChange[], bounds: readonly Bound[]): void {
     this.#hasBecomeWhole = true;
-    if (this.#isReplaced) this.#settledUnheard.push(...this.#steps.drop());
-    else this.#steps.becameWhole(this.#position(), changes, bounds);
+    if (!this.#isReplaced) this.#steps.becameWhole(this.#position(), changes, bounds);
   }
 
   committed(): void {
     const commits = this.#steps.take();
-    if (this.#hasSettledAhead || this.#parts.replica.standing.isAhead) {
-      for (const session of this.#sessions) session.beforeMixture();
-    }
-    this.#hasSettledAhead = false;
     if (commits.length > 0) {
       const ends = commits.map(({ transaction }) => (transaction === null ? null : this.#begin(transaction)));
       this.#feed.commit(commits);
@@ -173,11 +161,13 @@ export class Relay implements Served {
     }
     if (!this.#hasBecomeWhole) return;
     this.#hasBecomeWhole = false;
-    this.#linkError = null;
+    const { reaches, error } = this.#parts.replica.connection.state();
+    // An upstream that is a relay may have told it all, and be cut off itself.
+    this.#linkError = reaches ? null : unreachable(error);
     if (this.#isReplaced) this.#beginAnew();
     for (const session of [...this.#sessions]) {
       session.checkHeld();
-      session.linked();
+      if (reaches) session.linked();
     }
   }
 
@@ -207,10 +197,11 @@ export class Relay implements Served {
 
   lost(reason: TendrilError): void {
     this.#hasBecomeWhole = false;
-    this.#hasSettledAhead = false;
     this.#linkError = reason;
+    // Also those that it drops: their authors offer them.
+    this.#steps.lost((transaction) => this.#forwarding.get(transaction) !== undefined);
     this.#forwarding.lost(reason);
-    for (const session of [...this.#sessions]) session.unlinked();
+    for (const session of [...this.#sessions]) session.unlinked(true);
   }
 
   #makeRoomForIds(own: number, more: number): void {
@@ -230,12 +221,13 @@ export class Relay implements Served {
 
   /** The upstream is a relay, too, and has been cut off, or is no longer. */
   linked(error: TendrilError | null): void {
+    const { whole, answers } = this.#parts.replica.connection.state();
     // What that was cut off from comes now; as it is whole, the followers are told.
-    if (error === null && !this.#parts.replica.connection.state().whole) return;
+    if (error === null && !whole) return;
     this.#linkError = error;
     for (const session of [...this.#sessions])
       if (error === null) session.linked();
-      else session.unlinked();
+      else session.unlinked(!answers);
   }
 
   /** The feed tells the transaction's author that it is settled. Returns what ends that. */
@@ -254,7 +246,7 @@ export class Relay implements Served {
 
   /** Positions may be those of another log from now on. */
   #beginAnew(): void {
-    for (const transaction of this.#settledUnheard.splice(0)) this.#settled(transaction);
+    for (const transaction of this.#steps.drop()) this.#settled(transaction);
     this.end(replaced());
   }
 

@@ -6,8 +6,8 @@
  */
 import type { RawRow } from '../../query/index.ts';
 import type { EntityId } from '../../storage/index.ts';
-import type { FollowedRows } from '../feed/followed-selection.ts';
-import type { Moves, WindowParts } from '../feed/followed-window.ts';
+import type { FollowedRows } from '../feed/followed/followed-selection.ts';
+import type { Moves, WindowParts } from '../feed/followed/followed-window.ts';
 import { Member } from '../live/member.ts';
 import { rowsAtStep, type Step } from '../live/step.ts';
 

@@ -138,8 +138,11 @@ export class Replica {
     const hasPending = (collection: string, id: EntityId) =>
       overlay.hasPending(collection, id) || this.#served?.holds(collection, id) === true;
     const isWhole = () => state().whole;
-    this.heldIds = new HeldIds({ hasPending, send, isWhole, journal, changed: (key) => this.kept.changed(key) });
-    const { following, heldIds, collections } = this;
+    const { following, collections } = this;
+    const isComing = (collection: string) => following.givingUp.isComing(collection);
+    const changed = (key: RowKey) => this.kept.changed(key);
+    this.heldIds = new HeldIds({ hasPending, send, isWhole, isComing, journal, changed });
+    const { heldIds } = this;
     const keptParts = {
       store,
       journal,
@@ -274,7 +277,7 @@ export class Replica {
     this.#assembled!.queue.add({
       run: () => {
         this.kept.begin();
-        const commit = becomeWhole({ ...this.#incoming(), unfounded: () => undefined }, present);
+        const commit = becomeWhole({ ...this.#incoming(), lacking: () => undefined }, present);
         // Nothing is held, and so it stands wherever the session does.
         if (this.standing.session !== null) this.standing.told(this.standing.session.position, true, false);
         this.kept.flush(true);
@@ -305,6 +308,7 @@ export class Replica {
       committed: () => {
         this.#forgetUndo();
         frame.committed();
+        this.following.givingUp.goOn();
         this.heldIds.makeRoom(0);
       },
       failed: (error) => this.#fail(error),

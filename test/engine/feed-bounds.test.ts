@@ -1,6 +1,5 @@
 /** Bounds of what a follower is told and of what is taken from it: at the limit, and one past it. */
 import { describe, expect, test } from 'vitest';
-import { CatchUp, canResume } from '../../engine/feed/catch-up.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
   MAX_CATCH_UP_TURN,
@@ -8,7 +7,8 @@ import {
   MAX_SILENT_POSITIONS,
   MAX_WAITING_UPLOADS,
 } from '../../engine/feed/limits.ts';
-import { SharedPast } from '../../engine/feed/shared-past.ts';
+import { CatchUp, canResume } from '../../engine/feed/past/catch-up.ts';
+import { SharedPast } from '../../engine/feed/past/shared-past.ts';
 import { Silence } from '../../engine/feed/silence.ts';
 import type { Said } from '../../engine/stream.ts';
 import {

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { applyUpload } from '../../engine/feed/apply-upload.ts';
 import {
   MAX_ALL_WAITING_BYTES,
   MAX_ALL_WAITING_UPLOADS,
@@ -7,6 +6,7 @@ import {
   MAX_WAITING_BYTES,
   MAX_WAITING_UPLOADS,
 } from '../../engine/feed/limits.ts';
+import { applyUpload } from '../../engine/feed/uploads/apply-upload.ts';
 import { createMint, type Mint } from '../../engine/write/mint.ts';
 import { prepared } from '../../engine/write/prepared.ts';
 import {

@@ -1,6 +1,6 @@
 /** A follower of a durable node that itself follows: one authority settles, the others pass uploads on. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Verdict } from '../../engine/feed/upload.ts';
+import type { Verdict } from '../../engine/feed/uploads/upload.ts';
 import { Forwarding } from '../../engine/logs/forwarding.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from '../../engine/logs/limits.ts';
 import { Offering } from '../../engine/logs/offering.ts';

@@ -1,6 +1,6 @@
 /** How many operations a session has missed: as the log says, and counted once for many that come back together. */
 import { expect, test } from 'vitest';
-import { OperationCount } from '../../engine/feed/operation-count.ts';
+import { OperationCount } from '../../engine/feed/past/operation-count.ts';
 import type { Position } from '../../storage/index.ts';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 

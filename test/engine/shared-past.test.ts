@@ -7,7 +7,7 @@ import {
   MAX_SHARED_IMAGES,
   SHARED_PAST_MS,
 } from '../../engine/feed/limits.ts';
-import { SharedPast } from '../../engine/feed/shared-past.ts';
+import { SharedPast } from '../../engine/feed/past/shared-past.ts';
 import { TendrilError } from '../../errors.ts';
 import { collection, text } from '../../index.ts';
 import { describeCollection } from '../../storage/descriptor.ts';

@@ -1,6 +1,6 @@
 /**
- * A relay whose own session is not whole holds what was settled meanwhile, and not what stood before that in the log: a
- * state of no position. Whoever follows it is told so first, and never shows it as `complete`.
+ * A relay that is cut off, or has not been told yet what it missed, may hold what its upstream's log has no more, or a mixture
+ * that stood at no position. Whoever follows it is told so before all else, and never shows it as `complete`.
  */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -40,7 +40,7 @@ test('a follower that comes meanwhile shows it as offline from the first moment 
   await edge.close();
 });
 
-/** Follows the relay, and asks no more than once for what there is to hear. */
+/** Follows the relay, and asks for all that there is to hear. */
 function listen(world: RelayWorld): readonly Said[] {
   const heard: Said[] = [];
   const session = world.relay().follow({
@@ -53,19 +53,22 @@ function listen(world: RelayWorld): readonly Said[] {
   });
   session.take({ kind: 'describe', collections: [] });
   session.take({ kind: 'subscribe', subscription: 1, collection: 'note', text: '', parameters: [], had: null });
-  session.pull();
-  expect(heard.map(({ kind }) => kind)).toEqual(['described', 'chunk']);
+  while (session.pull());
+  expect(heard.map(({ kind }) => kind)).toEqual(['linked', 'described', 'chunk', 'linked']);
+  for (const at of [0, 3]) expect(heard[at]).toMatchObject({ online: false, error: { code: 'offline' } });
   return heard;
 }
 
-test('one that has not heard that the relay is behind hears it before what is settled', async () => {
+test('that the relay is behind is heard first, and once more after all that can be answered', async () => {
   const { world, settle, answer } = await createMixture();
   const heard = listen(world);
   await settle();
-  expect(heard.slice(2).map(({ kind }) => kind)).toEqual(['linked', 'step']);
-  expect(heard[2]).toMatchObject({ online: false, error: { code: 'offline' } });
+  expect(heard.slice(4).map(({ kind }) => kind)).toEqual(['step']);
   await answer();
-  expect(heard.at(-1)).toMatchObject({ kind: 'linked', online: true });
+  expect(heard.slice(5).filter(({ kind }) => kind === 'linked')).toEqual([
+    { kind: 'linked', online: true, error: null },
+  ]);
+  expect(heard.at(-1)).toMatchObject({ kind: 'linked' });
 });
 
 test('also where the relay is told the rest in the same frame', async () => {
@@ -73,10 +76,71 @@ test('also where the relay is told the rest in the same frame', async () => {
   const heard = listen(world);
   world.up.plantFrame(...world.up.takeWaiting('step'), ...answers);
   await world.quiet();
-  const kinds = heard.slice(2).map((said) => (said.kind === 'linked' ? String(said.online) : said.kind));
-  expect(kinds[0]).toBe('false');
+  const kinds = heard.slice(4).map((said) => (said.kind === 'linked' ? String(said.online) : said.kind));
   expect(kinds.at(-1)).toBe('true');
-  expect(new Set(kinds.slice(1, -1))).toEqual(new Set(['step']));
+  expect(new Set(kinds.slice(0, -1))).toEqual(new Set(['step']));
+});
+
+test('what a relay that is cut off holds is never shown as complete, and `ready` waits for it', async () => {
+  const world = await createRelayWorld();
+  const before = await world.follow('ben');
+  await Promise.all([before.node.live(Note, 'stars >= 0').ready, before.node.live(Note, 'ORDER BY title').ready]);
+  await world.authority.transact((tx) => {
+    for (let stars = 0; stars < 5; stars += 1) tx.create(Note, { title: String(stars), stars });
+  });
+  await world.quiet();
+  await world.cutOff();
+
+  const upstream = new GatedUpstream(world.relay);
+  const edge = await Node.open({ collections: [...COLLECTIONS], upstream, author: 'ana' });
+  const lives = [edge.live(Note, 'stars >= 0'), edge.live(Note, 'ORDER BY title')] as const;
+  const shown: string[] = [];
+  const stop = watchTurns(() => shown.push(...lives.map(({ status }) => status)));
+  const ready = lives.map((live) => live.ready.then(() => titlesOf(live).join()));
+  await quiet(upstream);
+  expect(shown).not.toContain('complete');
+  expect(await Promise.all(ready)).toEqual(['0,1,2,3,4', '0,1,2,3,4']);
+  expect(lives.map(({ status }) => status)).toEqual(['offline', 'offline']);
+  upstream.cut();
+  stop();
+  await edge.close();
+});
+
+test('nor is what one holds that follows it, is a relay itself and has been told all of that', async () => {
+  const world = await createRelayWorld();
+  const middle = await world.follow('middle');
+  const lower = new GatedUpstream(() => middle.node);
+  const edge = await world.follow('ana', { upstream: lower });
+  const live = edge.node.live(Note);
+  const still = () => quiet(world.up, middle.upstream, lower);
+  await still();
+  expect(live.status).toBe('complete');
+  await world.cutOff();
+  await still();
+
+  const shown: string[] = [];
+  const stop = watchTurns(() => shown.push(live.status));
+  middle.upstream.holdSaid = true;
+  await middle.node.reconnect();
+  await still();
+  const [first, last] = middle.upstream.takeWaiting('linked');
+  middle.upstream.plantFrame(first!);
+  middle.upstream.holdSaid = false;
+  await still();
+  expect(middle.node.report().upstream).toMatchObject({ state: 'connected', began: 'anew' });
+  await edge.node.reconnect();
+  await still();
+  middle.upstream.plant(last!);
+  await still();
+  stop();
+  expect(shown).not.toContain('complete');
+  expect(lower.saidOf('linked').some(({ online }) => online)).toBe(false);
+  expect(live.status).toBe('offline');
+  await world.reach();
+  await still();
+  await edge.node.reconnect();
+  await still();
+  expect(live.status).toBe('complete');
 });
 
 test('what comes in one frame with the word that the upstream, a relay, is cut off is not shown as complete, here nor further on', async () => {

@@ -112,7 +112,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'an upload that is known is taken again',
-    file: 'engine/feed/judge-upload.ts',
+    file: 'engine/feed/uploads/judge-upload.ts',
     find: 'if (held === null) fresh.push(prepared);',
     replace: 'if (held === null || outcome !== null) fresh.push(prepared);',
     why: 'a lost acknowledgement is no reason to apply a transaction twice, or to refuse it',
@@ -190,7 +190,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a cursor of another log is resumed',
-    file: 'engine/feed/catch-up.ts',
+    file: 'engine/feed/past/catch-up.ts',
     find: 'if (cursor === null || !log.covers(cursor) || cursor.position < log.floor()) return false;',
     replace: 'if (cursor === null || cursor.position < log.floor()) return false;',
     why: 'a restored backup is not noticed',
@@ -198,7 +198,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'catch-up begins one too late',
-    file: 'engine/feed/catch-up.ts',
+    file: 'engine/feed/past/catch-up.ts',
     find: '    this.cursor = cursor;\n    this.#through = cursor ?? (0 as Position);',
     replace: '    this.cursor = cursor;\n    this.#through = (cursor === null ? 0 : cursor + 1) as Position;',
     why: 'the first change while away is missed',
@@ -249,7 +249,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot read before the cursor it states',
-    file: 'engine/feed/hydration.ts',
+    file: 'engine/feed/hydration/hydration.ts',
     find: '      position: this.#parts.source.position(),',
     replace: '      position: (this.#parts.source.position() + 1) as never,',
     why: 'whoever resumes there misses the next change',
@@ -258,7 +258,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'lost update between snapshot and watch',
-    file: 'engine/feed/subscription.ts',
+    file: 'engine/feed/followed/subscription.ts',
     find: '(this.through !== null && id <= this.through)',
     replace: 'false',
     why: 'what changes between two chunks is not told',

@@ -23,6 +23,10 @@ export class GatedUpstream implements Upstream {
   /** While true, nothing passes in that direction. */
   holdRequests = false;
   holdSaid = false;
+  /** While true, nothing more is said of what is said in several parts. */
+  holdPull = false;
+  /** Rows of one chunk, if not the authority's own. */
+  chunkRows: number | null = null;
   /** While true, uploads stay behind, and the others overtake them. */
   holdUploads = false;
   /** While false, no session can be made. */
@@ -104,6 +108,7 @@ export class GatedUpstream implements Upstream {
         return upstream.author ?? greeting.author;
       },
       relays: true,
+      ...(this.chunkRows === null ? {} : { chunkRows: this.chunkRows }),
       greeting,
       hasRoom: () => undefined,
       say: (said) => waiting.push(said),
@@ -142,7 +147,7 @@ export class GatedUpstream implements Upstream {
           this.said.push(said);
           receiver.said([said]);
           passed();
-        } else if (isPulling) {
+        } else if (isPulling && !this.holdPull) {
           this.#ticks += 1;
           isPulling = feed.pull();
         }

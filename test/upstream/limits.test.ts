@@ -155,9 +155,11 @@ test('MAX_HELD_IDS are followed; past it the longest unused is released at once,
     if (request.kind === 'hold') asked += 1;
   };
   const pending = new Set<EntityId>();
+  let isComing = false;
   const held = new HeldIds({
     send,
     isWhole: () => true,
+    isComing: () => isComing,
     hasPending: (_, id) => pending.has(id),
     journal: new Journal(),
     changed: () => undefined,
@@ -179,6 +181,16 @@ test('MAX_HELD_IDS are followed; past it the longest unused is released at once,
   held.wrote('note', idFrom('note', 'mine'));
   held.makeRoom(0);
   expect(released).toEqual([ids[2], ids[3]]);
+  // A selection may count on any of them as long as it is coming.
+  isComing = true;
+  held.released('note', [ids[3]!]);
+  held.wrote('note', idFrom('note', 'mine, too'));
+  held.makeRoom(0);
+  await expect(held.want('note', idFrom('note', 'more'))).rejects.toMatchObject({ code: 'limit-exceeded' });
+  expect(released).toEqual([ids[2], ids[3]]);
+  isComing = false;
+  held.makeRoom(0);
+  expect(released).toEqual([ids[2], ids[3], ids[4]]);
 });
 
 test('many ids are held again by a new session in portions, and nothing is seen before all of them', async () => {

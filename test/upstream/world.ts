@@ -45,6 +45,8 @@ export interface FollowOptions {
   /** Its first session waits for its welcome; nobody can be reached. */
   readonly unwelcome?: boolean;
   readonly unreachable?: boolean;
+  /** Of one chunk that it is told. */
+  readonly chunkRows?: number;
   readonly options?: Partial<NodeOptions>;
 }
 
@@ -62,6 +64,7 @@ export async function createWorld(collections: readonly Collection[] = COLLECTIO
     const upstream = new GatedUpstream(() => authority);
     upstream.holdWelcome = options.unwelcome === true;
     upstream.isReachable = options.unreachable !== true;
+    upstream.chunkRows = options.chunkRows ?? null;
     upstreams.push(upstream);
     const scheduler = createTestScheduler();
     const own = createTestClock(clock.now() + aheadMs);

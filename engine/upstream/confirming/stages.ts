@@ -9,7 +9,6 @@
  */
 import type { EntityId, StoredRow } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
-import type { RowKey } from '../../row-key.ts';
 import type { Followed } from '../following/followed.ts';
 
 /** Makes a row of the bytes in which it came; null where they cannot be read. */
@@ -122,12 +121,6 @@ export interface SessionStage {
   readonly stage: Stage;
   /** What is held of before and is not on the stage goes, but for what lies in equal buckets; else it stays. */
   readonly replaces: boolean;
-  /** What was asked about by its id, and does not exist. */
-  readonly absent: Set<RowKey>;
-}
-
-function newSession(stage: Stage, replaces: boolean): SessionStage {
-  return { stage, replaces, absent: new Set() };
 }
 
 export class Stages {
@@ -144,7 +137,7 @@ export class Stages {
   begin(outstanding: Iterable<unknown>, resumes: boolean): void {
     if (!resumes) this.drop();
     const before = this.#session;
-    const { stage, replaces, absent } = before ?? newSession(new Stage(this.#read), !resumes);
+    const { stage, replaces } = before ?? { stage: new Stage(this.#read), replaces: !resumes };
     const asked = new Set(outstanding);
     // Of what is not asked for, or from its begin, they are of no use.
     for (const [followed, other] of this.#ofSelections) {
@@ -153,7 +146,7 @@ export class Stages {
     if (before !== null || this.#ofSelections.size > 0) stage.goOn();
     this.#ofSelections.clear();
     this.#whenWhole = [];
-    this.#session = { stage, replaces, absent, outstanding: asked };
+    this.#session = { stage, replaces, outstanding: asked };
   }
 
   /** What was on its way when the session ended is of no use. */

@@ -5,8 +5,10 @@
  * would have been told otherwise. What was answered from nothing has told all of its rows, what was denied or given up tells
  * none, and of a snapshot that was interrupted nothing was had beyond where it stopped.
  *
- * The work is proportional to the rows of such selections; of a window that was resumed, to the window.
+ * The work is proportional to the rows of such selections; of a window that was resumed, to the window; of one that is
+ * denied, to the rows of its collection that are here.
  */
+import { quoteName } from '../../../query/index.ts';
 import type { EntityId, StoredRow } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
 import type { Core } from '../../core.ts';
@@ -67,9 +69,15 @@ export function letGoUntold(parts: UntoldParts, { stage, replaces }: SessionStag
 }
 
 /** The first rows of a selection as the tables have them, and all that may not match as they are shown. */
-function idsIn({ core, overlay }: UntoldParts, { entry, plan, asked }: Followed, rows: number): readonly EntityId[] {
-  const found = core.driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
-  return [...found.map(([id]) => id as EntityId), ...overlay.idsPending(entry.collection.name)];
+function idsIn(parts: UntoldParts, followed: Followed, rows: number): readonly EntityId[] {
+  const { name } = followed.entry.collection;
+  return [...found(parts, followed, rows).map(([id]) => id as EntityId), ...parts.overlay.idsPending(name)];
+}
+
+function found({ core: { driver } }: UntoldParts, { entry, plan, asked, state }: Followed, rows: number) {
+  // Its predicate may fail on any of them.
+  if (state === 'denied') return driver.all(`SELECT id FROM ${quoteName(`_${entry.collection.name}`)}`);
+  return driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
 }
 
 function isSpokenFor({ overlay, following, heldIds }: UntoldParts, stage: Stage, entry: CatalogEntry, row: StoredRow) {

@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - a session that does not resume replaces what was held before: what it did not say goes, but for rows of equal buckets,
- *     whose positions were those of another log and are forgotten;
+ *     whose positions were those of another log and are forgotten. Under something pending it stays as its base, until it is
+ *     known what became of it (offering.ts); where it was asked about by its id, that is known: there is no such row;
  *   - one that resumes changes what it said, and lets go what it did not say and nothing stands for any more (untold.ts).
  */
 import { quoteName } from '../../../query/index.ts';
@@ -11,10 +12,9 @@ import type { EntityId, Position } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
 import type { Commit } from '../../change.ts';
 import type { Core } from '../../core.ts';
-import { partsOf, type RowKey } from '../../row-key.ts';
+import { type RowKey, rowKey } from '../../row-key.ts';
 import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
-import type { Outbox, Pending } from '../outbox/outbox.ts';
 import { type Overlay, OverlayStep } from '../overlay/overlay.ts';
 import type { Collections } from '../session/collections.ts';
 import type { Served } from './served.ts';
@@ -25,15 +25,14 @@ export interface WholeParts {
   readonly core: Core;
   readonly collections: Collections;
   readonly overlay: Overlay;
-  readonly outbox: Outbox;
   readonly following: Following;
   readonly heldIds: HeldIds;
   /** Whether there is any view, be it of a collection or of a statement. */
   readonly isWatched: () => boolean;
   /** Null while nobody follows this node. */
   readonly served: () => Served | null;
-  /** What is pending here changes rows that the authority does not have. */
-  readonly unfounded: (step: OverlayStep, pending: readonly Pending[]) => void;
+  /** The authority does not have these rows, over which something is pending. */
+  readonly lacking: (step: OverlayStep, rows: readonly RowKey[]) => void;
 }
 
 /** Inside a group. Null where nobody sees a difference. */
@@ -55,9 +54,10 @@ export function becomeWhole(parts: WholeParts, session: SessionStage): Commit | 
 /** Which rows of the stage enter: those that the tables do not have. */
 type Entering = (entry: CatalogEntry, id: EntityId) => boolean;
 
-function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: SessionStage): Entering {
-  const { core, following } = parts;
+function replace(parts: WholeParts, step: OverlayStep, { stage }: SessionStage): Entering {
+  const { core, overlay, following, heldIds } = parts;
   const held = new Map<CatalogEntry, Set<EntityId>>();
+  const lacking: RowKey[] = [];
   for (const entry of core.catalog.entries) {
     const { name } = entry.collection;
     const ids = new Set<EntityId>();
@@ -68,14 +68,15 @@ function replace(parts: WholeParts, step: OverlayStep, { stage, absent }: Sessio
       if (row !== null) step.confirm(entry, id, row);
       else if (!compares || stage.hasLeft(entry, id) || !keepIfEqual(parts, step, entry, id)) {
         letGo(parts, step, entry, id);
+        const key = rowKey(name, id);
+        if (overlay.baseOf(key)?.row && heldIds.isHere(key)) lacking.push(key);
       }
     }
     // Those that are confirmed now are written after this.
     if (compares) core.driver.run(`UPDATE ${quoteName(`_${name}`)} SET _asOf = 0`);
     held.set(entry, ids);
   }
-  const unfounded = new Set([...absent].flatMap((key) => pendingOnLost(parts, step, stage, key)));
-  if (unfounded.size > 0) parts.unfounded(step, [...unfounded]);
+  parts.lacking(step, lacking);
   return (entry, id) => held.get(entry)?.has(id) !== true;
 }
 
@@ -89,21 +90,6 @@ function letGo({ overlay }: WholeParts, step: OverlayStep, entry: CatalogEntry, 
 
 function idsOf({ driver }: Core, { collection: { name } }: CatalogEntry): readonly EntityId[] {
   return driver.all(`SELECT id FROM ${quoteName(`_${name}`)}`).map(([id]) => id as EntityId);
-}
-
-/** A restored backup may have lost a row: what is pending over it has nothing to stand on. */
-function pendingOnLost(
-  { core, overlay, outbox }: WholeParts,
-  step: OverlayStep,
-  stage: Stage,
-  key: RowKey,
-): readonly Pending[] {
-  const { collection, id } = partsOf(key);
-  const entry = core.catalog.named(collection);
-  // It has come since it was asked about: what was written here was settled late.
-  if (entry === null || stage.has(entry, id) || overlay.confirmed(collection, id) === null) return [];
-  step.confirm(entry, id, null);
-  return outbox.operationsOf(key).flatMap(({ operation }) => outbox.get(operation.transaction) ?? []);
 }
 
 /** False where the authority has it otherwise, or not at all. */

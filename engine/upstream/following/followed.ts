@@ -21,6 +21,8 @@ export class Followed {
   users = 0;
   state: 'asking' | 'complete' | 'denied' | 'leaving' = 'asking';
   error: TendrilError | null = null;
+  /** It was denied when it had come in part: it is not asked for again, until somebody opens it anew. */
+  isPassedOver = false;
   subscription: SubscriptionNumber = 0;
   selection: SelectionNumber | null = null;
   /** As the authority said last. */

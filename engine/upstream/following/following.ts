@@ -7,7 +7,7 @@
  *     when the authority has said `unsubscribed`, not before, so that no row can go stale;
  *   - a window is held up to its edge, the last row that the authority follows it to.
  */
-import { TendrilError } from '../../../errors.ts';
+import type { TendrilError } from '../../../errors.ts';
 import type { RawRow, Selection } from '../../../query/index.ts';
 import type { EntityId, SqliteDriver, StoredRow } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
@@ -24,6 +24,7 @@ import type { Overlay } from '../overlay/overlay.ts';
 import type { ConnectionState } from '../session/connection.ts';
 import { type ConfirmedRow, Followed } from './followed.ts';
 import { coverOf } from './followed-cover.ts';
+import { GivingUp, whoGivesWay } from './giving-up.ts';
 import { BucketSummary, hadOf, heldOf } from './had.ts';
 
 export interface FollowingParts {
@@ -44,6 +45,7 @@ export class Following {
   readonly #plans;
   readonly #byKey = new Map<string, Followed>();
   readonly #bySubscription = new Map<SubscriptionNumber, Followed>();
+  readonly givingUp: GivingUp;
   readonly #orphans: Followed[] = [];
   /** That have ended. */
   #sessions = 0;
@@ -52,6 +54,12 @@ export class Following {
   constructor(parts: FollowingParts) {
     this.#parts = parts;
     this.#plans = createPlans<unknown>(parts.driver.all);
+    this.givingUp = new GivingUp({
+      open: this.#bySubscription,
+      isWhole: () => parts.connection().whole,
+      unsubscribe: ({ subscription }) => parts.send({ kind: 'unsubscribe', subscription }),
+      subscribe: (followed) => this.#subscribe(followed, null),
+    });
   }
 
   get #journal(): Journal {
@@ -90,9 +98,10 @@ export class Following {
     let followed = this.find(entry.collection.name, asked.selection);
     if (followed === undefined || followed.state === 'leaving' || followed.state === 'denied') {
       followed = new Followed(entry, asked, this.#plans(asked.selection.shape));
-      this.#makeRoom();
+      const idle = whoGivesWay(this.#byKey.values(), this.#parts.connection().resyncing);
+      if (idle !== null) this.#giveUp(idle);
       this.#byKey.set(followed.key, followed);
-      if (!this.#isRefused(followed) && this.#parts.connection().online) this.#subscribe(followed, null);
+      if (!this.#isRefused(followed) && this.#parts.connection().online) this.givingUp.ask(followed);
     }
     followed.cancelLinger?.();
     followed.cancelLinger = null;
@@ -138,9 +147,13 @@ export class Following {
     this.#bySubscription.clear();
     this.#subscriptions = 0;
     const asked: Followed[] = [];
+    // What had to give way when the session ended may be there still, beside what was to take its place.
+    let excess = this.#byKey.size - MAX_FOLLOWED_SELECTIONS;
     for (const followed of [...this.#byKey.values()]) {
-      if (!resumes && followed.users === 0) this.#forget(followed);
-      else if (!this.#isRefused(followed)) {
+      if (followed.users === 0 && (!resumes || excess > 0)) {
+        this.#forget(followed);
+        excess -= 1;
+      } else if (!followed.isPassedOver && !this.#isRefused(followed)) {
         asked.push(followed);
         if (resumes) this.#subscribe(followed, hadOf(followed, onStage));
         else this.#compare(followed);
@@ -154,6 +167,7 @@ export class Following {
   /** The session has ended. What was to be given up lingers on, because nobody knows whether the authority still tells it. */
   lost(): void {
     this.#sessions += 1;
+    this.givingUp.drop();
     for (const followed of this.#bySubscription.values()) {
       if (followed.state !== 'leaving') continue;
       followed.state = followed.isHeld ? 'complete' : 'asking';
@@ -201,11 +215,11 @@ export class Following {
     return true;
   }
 
-  /** Tells whoever waits: the session has ended, or what it began with is whole. */
+  /** Tells whoever waits: the session has ended, or what it began with is whole, or a relay on the way is cut off. */
   tellAll(): void {
-    const { reaches } = this.#parts.connection();
+    const { answers } = this.#parts.connection();
     for (const followed of this.#byKey.values()) {
-      if (!reaches || followed.state !== 'asking') followed.tell();
+      if (!answers || followed.state !== 'asking') followed.tell();
     }
     this.stirAll();
   }
@@ -249,6 +263,7 @@ export class Following {
     });
     followed.state = 'denied';
     followed.error = error;
+    followed.isPassedOver = followed.basis !== null;
     followed.isHeld = false;
     followed.hasRows = false;
     this.#bySubscription.delete(subscription);
@@ -355,7 +370,7 @@ export class Following {
     followed.cancelLinger = this.#parts.scheduler.after(LINGER_MS, () => {
       const { whole, resyncing } = this.#parts.connection();
       // Among the rows of a session that is not whole yet, those of what was given up could not be told.
-      if (resyncing) this.#linger(followed);
+      if (resyncing || this.givingUp.mustWait(followed)) this.#linger(followed);
       // What was held when the link was lost still answers.
       else if (whole || !followed.hasRows) this.#giveUp(followed);
     });
@@ -363,14 +378,14 @@ export class Following {
 
   #giveUp(followed: Followed): void {
     if (followed.state === 'leaving') return;
-    if (!this.#parts.connection().whole) {
+    if (!this.#parts.connection().whole || this.givingUp.withdraw(followed)) {
       this.#forget(followed);
       return;
     }
     followed.cancelLinger?.();
     followed.cancelLinger = null;
     followed.state = 'leaving';
-    this.#parts.send({ kind: 'unsubscribe', subscription: followed.subscription });
+    this.givingUp.leave(followed);
   }
 
   #forget(followed: Followed): void {
@@ -378,22 +393,4 @@ export class Following {
     if (followed.hasRows || followed.isHeld || followed.through !== null) this.#orphans.push(followed);
     if (this.#byKey.get(followed.key) === followed) this.#byKey.delete(followed.key);
   }
-
-  /** Those that linger give way, the longest first. @throws {TendrilError} `limit-exceeded` when all are in use. */
-  #makeRoom(): void {
-    const used = [...this.#byKey.values()].filter(({ state }) => state !== 'leaving');
-    if (used.length < MAX_FOLLOWED_SELECTIONS) return;
-    const idle = used.find(({ users }) => users === 0);
-    if (idle === undefined || this.#parts.connection().resyncing) throw tooManyFollowed();
-    this.#giveUp(idle);
-  }
-}
-
-function tooManyFollowed(): TendrilError {
-  return new TendrilError({
-    code: 'limit-exceeded',
-    problem: `This node follows ${MAX_FOLLOWED_SELECTIONS} different selections already, the most it can.`,
-    remedy: 'Close live queries that are not shown; ask for one wider selection instead of many narrow ones.',
-    facts: { limit: MAX_FOLLOWED_SELECTIONS },
-  });
 }

@@ -5,7 +5,7 @@
  *   - an id is known when the authority has said what is behind it, be it nothing, and that can be seen; until `released`
  *     it is kept current;
  *   - one that was not used for LINGER_MS, and has nothing pending, is released at the next sweep; past MAX_HELD_IDS the
- *     longest unused at once.
+ *     longest unused at once; neither while a selection of its collection is coming.
  * Time is counted in sweeps: the clock of an ephemeral node jumps when it learns the authority's.
  */
 import { TendrilError } from '../../../errors.ts';
@@ -22,6 +22,8 @@ export interface HeldIdsParts {
   readonly hasPending: (collection: string, id: EntityId) => boolean;
   /** A session exists, and what it began with is here: before, its rows could not be told from those of what was given up. */
   readonly isWhole: () => boolean;
+  /** A selection of the collection is on its way: its rows may be here for these ids alone (giving-up.ts). */
+  readonly isComing: (collection: string) => boolean;
   readonly send: (request: Request) => void;
   readonly journal: Journal;
   /** `isHere` may say otherwise now. */
@@ -96,18 +98,12 @@ export class HeldIds {
     return keys;
   }
 
-  /** Whether the authority keeps this node informed of it. */
-  follows(collection: string, id: EntityId): boolean {
-    const state = this.#held.get(rowKey(collection, id))?.state;
-    return state === 'known' || state === 'leaving';
-  }
-
   /** Whether what the tables say of it is all there is to say. */
   knows(collection: string, id: EntityId): boolean {
     return this.#held.get(rowKey(collection, id))?.state === 'known';
   }
 
-  /** Whether the tables have what is behind it, be it nothing, once the session is whole. */
+  /** Whether the authority keeps this node informed of it: the tables have what is behind it, be it nothing, once the session is whole. */
   isHere(key: RowKey): boolean {
     const held = this.#held.get(key);
     if (held === undefined) return false;
@@ -274,14 +270,21 @@ export class HeldIds {
     if (!this.#parts.isWhole()) return;
     let excess = tooMany;
     const released = new Map<string, EntityId[]>();
+    const coming = new Map<string, boolean>();
+    const isComing = (collection: string) => {
+      const is = coming.get(collection) ?? this.#parts.isComing(collection);
+      coming.set(collection, is);
+      return is;
+    };
     for (const held of this.#held.values()) {
       if (this.#sweeps - held.usedAt <= LINGER_MS / SWEEP_MS && excess <= 0) break;
-      if (held.state !== 'known' || this.#parts.hasPending(held.collection, held.id)) continue;
+      const { collection, id, state } = held;
+      if (state !== 'known' || isComing(collection) || this.#parts.hasPending(collection, id)) continue;
       this.#become(held, 'leaving');
       excess -= 1;
-      const ids = released.get(held.collection);
-      if (ids === undefined) released.set(held.collection, [held.id]);
-      else ids.push(held.id);
+      const ids = released.get(collection);
+      if (ids === undefined) released.set(collection, [id]);
+      else ids.push(id);
     }
     for (const [collection, ids] of released) this.#parts.send({ kind: 'release', collection, ids });
   }

@@ -14,7 +14,7 @@ import { parametersOf } from '../../live/plan.ts';
 import { rowKey } from '../../row-key.ts';
 import type { Said, SaidOf, Step } from '../../stream.ts';
 import type { Outcome } from '../../write/commit-queue.ts';
-import type { SessionStage, Stage } from '../confirming/stages.ts';
+import type { Stage } from '../confirming/stages.ts';
 import { becomeWhole } from '../confirming/whole.ts';
 import type { Followed } from '../following/followed.ts';
 import type { Following } from '../following/following.ts';
@@ -191,6 +191,8 @@ export class Frame {
     if (verifying.owns(subscription)) this.#tasks.push(() => verifying.denied(error));
     const followed = following.denied(subscription, error);
     if (followed === undefined) return;
+    // Of its rows nobody can tell any more who else needs them: another session tells all others, and passes it over.
+    if (followed.isPassedOver) throw error;
     stages.take(followed);
     this.#tasks.push(() => followed.tell());
     this.#arrived([followed]);
@@ -215,7 +217,7 @@ export class Frame {
   }
 
   #held(held: SaidOf<'held'>): void {
-    const { collection, basis, ids, rows, position } = held;
+    const { collection, ids, rows, position } = held;
     const { collections, confirming, heldIds, stages, verifying } = this.#parts;
     const entry = collections.entryOf(collection);
     const refusal = collections.refusalOf(collection);
@@ -228,7 +230,6 @@ export class Frame {
     const isVerified = verifying.heard(step, entry, held);
     for (const bytes of rows) confirming.enter(step, stages.session, entry, bytes);
     heldIds.heard(collection, ids);
-    if (basis === 'nothing' && stages.present !== null) this.#noteAbsent(stages.present, collection, ids, rows);
     if (isVerified) {
       this.#endRepair(step, position);
       this.#tasks.push(() => verifying.heardAll());
@@ -237,16 +238,6 @@ export class Frame {
     if (stages.isWhole) this.#tasks.push(tell);
     else stages.whenWhole(tell);
     this.#arrived(ids.map((id) => rowKey(collection, id)));
-  }
-
-  #noteAbsent(
-    { absent }: SessionStage,
-    collection: string,
-    ids: readonly EntityId[],
-    rows: readonly Uint8Array[],
-  ): void {
-    const present = new Set(rows.map(idOfRow));
-    for (const id of ids) if (!present.has(id)) absent.add(rowKey(collection, id));
   }
 
   #released(released: SaidOf<'released'>): void {
@@ -305,7 +296,7 @@ export class Frame {
     const present = this.#parts.stages.arrived(whole);
     if (present === null) return;
     const commit = becomeWhole(
-      { ...this.#parts, unfounded: (step, pending) => this.#verdicts.unfounded(step, pending) },
+      { ...this.#parts, lacking: (step, rows) => this.#verdicts.lacking(step, rows) },
       present,
     );
     if (commit !== null) this.#commits.push(commit);
@@ -352,7 +343,7 @@ export class Frame {
     const { overlay, following, heldIds, collections, stages } = this.#parts;
     const row = overlay.confirmed(collection, id);
     // Before a new session is whole, the tables hold the rows of the one before, and nobody keeps them current.
-    if (row === null || !stages.isWhole || heldIds.follows(collection, id)) return;
+    if (row === null || !stages.isWhole || heldIds.isHere(rowKey(collection, id))) return;
     const isCovered = row.deleted === null && following.covers(collection, row.values);
     if (!isCovered) step.leave(collections.entryOf(collection), id);
   }

@@ -5,11 +5,14 @@
  *   - nothing is offered to an authority before the file says to which system this node belongs, so that a process that
  *     ends then does not offer it to another system's;
  *   - what is offered has the session's author: what was made under another is made anew, or goes onto the shelf where
- *     nothing is there that it could stand on.
+ *     nothing is there that it could stand on;
+ *   - nothing is offered before it is known what became of each row that is changed here and that a session of another log
+ *     has let go: the authority is asked about those that were written while that session began.
  */
-
+import { partsOf, type RowKey } from '../../row-key.ts';
 import type { Welcome } from '../../stream.ts';
-import type { CommitQueue } from '../../write/commit-queue.ts';
+import type { CommitQueue, Outcome } from '../../write/commit-queue.ts';
+import type { HeldIds } from '../following/held-ids.ts';
 import type { Pending } from '../outbox/outbox.ts';
 import { OverlayStep } from '../overlay/overlay.ts';
 import type { Connection } from '../session/connection.ts';
@@ -25,8 +28,53 @@ export interface OfferingParts {
   readonly failed: (error: unknown) => void;
 }
 
+const NOTHING_DONE = { kind: 'done', commits: [], operations: 0, bytes: 0 } as const satisfies Outcome;
+
 /** - `welcome`: of the present session. */
-export function offer(parts: OfferingParts, { system, author }: Welcome): void {
+export function offer(parts: OfferingParts, welcome: Welcome): void {
+  const { incoming, queue, connection, failed } = parts;
+  const { overlay, heldIds } = incoming;
+  const { session } = connection;
+  const unknown = overlay.unknown();
+  if (unknown.length === 0) {
+    offerKnown(parts, welcome);
+    return;
+  }
+  const tasks: (() => void)[] = [];
+  const isOver = () => session !== connection.session;
+  // What cannot be asked about is offered as it is.
+  void Promise.allSettled(askAbout(heldIds, unknown)).then(() => {
+    if (isOver()) return;
+    queue.add({
+      run: () => (isOver() ? NOTHING_DONE : takeBackLacking(incoming, tasks)),
+      committed: () => {
+        overlay.parts.journal.clear();
+        for (const task of tasks) task();
+        if (!isOver()) offerKnown(parts, welcome);
+      },
+      failed,
+    });
+  });
+}
+
+function askAbout(heldIds: HeldIds, rows: readonly RowKey[]): readonly Promise<void>[] {
+  const asked = rows.filter((key) => !heldIds.isHere(key)).map(partsOf);
+  const idsIn = (name: string) => asked.flatMap(({ collection, id }) => (collection === name ? [id] : []));
+  return [...new Set(asked.map(({ collection }) => collection))].map((name) => heldIds.wantAll(name, idsIn(name)));
+}
+
+/** Of what was asked about, and has not come, there is nothing. */
+function takeBackLacking(incoming: IncomingParts, tasks: (() => void)[]): Outcome {
+  const { overlay, heldIds } = incoming;
+  const lacking = overlay.unknown().filter((key) => heldIds.isHere(key));
+  if (lacking.length === 0) return NOTHING_DONE;
+  const step = new OverlayStep(overlay);
+  new Verdicts(incoming, tasks, () => undefined).lacking(step, lacking);
+  const commit = step.end(() => []);
+  return { ...NOTHING_DONE, commits: commit === null ? [] : [commit] };
+}
+
+function offerKnown(parts: OfferingParts, { system, author }: Welcome): void {
   const { queue, connection, failed } = parts;
   const { kept } = parts.incoming;
   if (kept.hasAdopted(system)) {

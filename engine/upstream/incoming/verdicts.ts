@@ -8,7 +8,7 @@
  */
 import { TendrilError } from '../../../errors.ts';
 import type { Operation, TransactionId } from '../../../storage/index.ts';
-import { type RowKey, rowKey } from '../../row-key.ts';
+import { partsOf, type RowKey, rowKey } from '../../row-key.ts';
 import type { SaidOf } from '../../stream.ts';
 import { MAX_ATTEMPTS } from '../limits.ts';
 import { keyOf, type Pending } from '../outbox/outbox.ts';
@@ -47,6 +47,18 @@ export class Verdicts {
     const reminted = rebase(core, outbox, step, pending);
     this.#shelveBaseless(step, reminted);
     this.#uploadAgain(reminted);
+  }
+
+  /** The authority does not have these rows: what is pending over them has nothing to stand on. */
+  lacking(step: OverlayStep, rows: readonly RowKey[]): void {
+    const { core, outbox } = this.#parts;
+    for (const key of rows) {
+      const { collection, id } = partsOf(key);
+      step.confirm(core.catalog.named(collection)!, id, null);
+    }
+    const operations = rows.flatMap((key) => outbox.operationsOf(key));
+    const pending = new Set(operations.map(({ operation }) => outbox.get(operation.transaction)!));
+    if (pending.size > 0) this.unfounded(step, [...pending]);
   }
 
   /** What is taken back goes onto the shelf. */

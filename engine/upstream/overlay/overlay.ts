@@ -110,6 +110,11 @@ export class Overlay {
     return false;
   }
 
+  /** That a session let go which replaced what was held before, under something pending: nobody knows what became of them. */
+  unknown(): readonly RowKey[] {
+    return [...this.#bases].flatMap(([key, { row, hasLeft }]) => (hasLeft && row?.asOf === 0 ? [key] : []));
+  }
+
   /** For a transaction made here. */
   application(transaction: TransactionId, staging: Staging = 'queue'): Application {
     return new PendingApplication(this, transaction, staging);
@@ -368,7 +373,8 @@ export class OverlayStep {
 
   #noteConfirmed(collection: string, id: EntityId, before: StoredRow | null, after: StoredRow | null): void {
     if (!this.#overlay.isServed || before === after) return;
-    const isSame = before?.asOf === after?.asOf && before?.head.join() === after?.head.join();
+    // Of what was settled out of order a row may lack an operation that a later one, its head, stands on.
+    const isSame = before?.asOf === after?.asOf && winnersOf(before) === winnersOf(after);
     if (!isSame) this.confirmedChanges.push({ collection, id, before, after });
   }
 }
@@ -382,4 +388,9 @@ export function merged(entry: CatalogEntry, base: StoredRow | null, pending: rea
     row = mergeOperation(entry.descriptor, row, operation, row?.asOf ?? (0 as Position)).after;
   }
   return row;
+}
+
+/** The same where rows show the same operations. */
+function winnersOf(row: StoredRow | null): string | null {
+  return row && [row.head, row.versions.base, row.versions.listed, row.deleted, row.extra].join();
 }

@@ -37,6 +37,8 @@ export interface ConnectionState {
   readonly online: boolean;
   /** And no relay on the way is cut off. */
   readonly reaches: boolean;
+  /** What was asked for may yet be answered: a relay that is cut off says so again when it has no more to say. */
+  readonly answers: boolean;
   readonly error: TendrilError | null;
   /** All that was asked for at the session's begin has come. */
   readonly whole: boolean;
@@ -68,6 +70,8 @@ export class Connection {
   #isRetrying = false;
   /** Why the upstream, a relay, does not reach its own. */
   #cut: TendrilError | null = null;
+  /** And has said all that it can. */
+  #hasSaidAll = false;
   readonly #stopWaking: () => void;
 
   constructor(parts: ConnectionParts) {
@@ -97,6 +101,7 @@ export class Connection {
     // An attempt after a failure is no session yet.
     online: this.#session !== null && this.#error === null,
     reaches: this.#session !== null && this.#error === null && this.#cut === null,
+    answers: this.#session !== null && this.#error === null && !this.#hasSaidAll,
     error: this.#cut ?? this.#error,
     whole: this.#welcome !== null && this.#parts.isWhole(),
     resyncing: this.#welcome !== null && !this.#parts.isWhole(),
@@ -107,8 +112,9 @@ export class Connection {
     return this.#cut !== null;
   }
 
-  /** Of an upstream that is a relay: why it does not reach its own; null if it does. */
+  /** Of an upstream that is a relay: why it does not reach its own; null if it does. Said again, it has no more to say. */
   readonly linked = (error: TendrilError | null): void => {
+    this.#hasSaidAll = error !== null && this.#cut !== null;
     this.#cut = error;
   };
 
@@ -189,6 +195,7 @@ export class Connection {
     this.#attempt = null;
     this.#welcome = null;
     this.#cut = null;
+    this.#hasSaidAll = false;
     this.#error = reason;
     for (const { reject } of this.#waiting.splice(0)) reject(reason);
     this.#parts.lost(reason);

@@ -252,7 +252,7 @@ export class Verifying {
     const row = this.#held.confirmed(name, id);
     const isCovered =
       row !== null && following.covers(name, row.values, undefined, (other) => other.isHeld && other !== followed);
-    if (isCovered || heldIds.follows(name, id)) this.#doubtful.add(rowKey(name, id));
+    if (isCovered || heldIds.isHere(rowKey(name, id))) this.#doubtful.add(rowKey(name, id));
     else step.leave(entry, id);
   };
 

@@ -12,14 +12,14 @@
  *     window): it counts as changed for everything else that is still to come. Where such a row is told while nothing is
  *     under way, nobody remembers it, and nothing that is asked for later is answered on what the session had.
  */
-import { TendrilError } from '../../errors.ts';
-import type { Cursor, Descriptor, EntityId, Log, Position, StoredRow } from '../../storage/index.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { Cursor, Descriptor, EntityId, Log, Position, StoredRow } from '../../../storage/index.ts';
+import type { FollowedSelection } from '../followed/followed-selection.ts';
+import type { SharedParts } from '../hydration/walk.ts';
+import { MAX_CATCH_UP_OPERATIONS, MAX_DEPARTURES } from '../limits.ts';
 import { ChangedRows } from './changed-rows.ts';
-import type { FollowedSelection } from './followed-selection.ts';
-import { MAX_CATCH_UP_OPERATIONS, MAX_DEPARTURES } from './limits.ts';
 import { OperationCount } from './operation-count.ts';
 import type { SharedPast } from './shared-past.ts';
-import type { SharedParts } from './walk.ts';
 
 export interface CatchUpParts {
   readonly log: Pick<Log, 'position' | 'floor' | 'covers' | 'countSince'>;

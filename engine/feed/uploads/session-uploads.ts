@@ -5,14 +5,14 @@
  *   - each upload is answered once: by the step that settles it, by `refused` or by `rebase`; or its session ends;
  *   - a session that has PAUSE_AT of its room waiting is asked to pause, and told to go on once less than GO_ON_BELOW waits.
  */
-import { assert, TendrilError } from '../../errors.ts';
-import { type EntityId, encodeOrDamage, type OperationId, type Position } from '../../storage/index.ts';
-import type { Part, Peer } from '../stream.ts';
-import type { FeedDesk } from './feed-desk.ts';
-import type { HeldIds } from './held-ids.ts';
+import { assert, TendrilError } from '../../../errors.ts';
+import { type EntityId, encodeOrDamage, type OperationId, type Position } from '../../../storage/index.ts';
+import type { Part, Peer } from '../../stream.ts';
+import type { FeedDesk } from '../feed-desk.ts';
+import type { HeldIds } from '../followed/held-ids.ts';
+import type { Follower } from '../followed/subscription.ts';
+import { GO_ON_BELOW, PAUSE_AT } from '../limits.ts';
 import type { Uploaded } from './judge-upload.ts';
-import { GO_ON_BELOW, PAUSE_AT } from './limits.ts';
-import type { Follower } from './subscription.ts';
 import { Upload, type UploadRequest, type Verdict } from './upload.ts';
 import { WaitingUploads } from './waiting-uploads.ts';
 

@@ -12,19 +12,19 @@ import {
   type RawRow,
   type Selection,
   type SqlProbe,
-} from '../../query/index.ts';
-import type { EntityId } from '../../storage/index.ts';
-import type { CatalogEntry } from '../catalog.ts';
-import type { Source } from '../change.ts';
-import { type Bucket, itemsOf, withItem, withoutItem } from '../live/bucket.ts';
-import { createPlans, limitOf, type Plans, parametersOf, refuseOffset } from '../live/plan.ts';
-import { type IndexSizes, SelectionIndex } from '../live/selection-index.ts';
-import { capacityOf } from '../live/window.ts';
-import type { SelectionNumber } from '../stream.ts';
-import type { FeedWork } from './feed-work.ts';
+} from '../../../query/index.ts';
+import type { EntityId } from '../../../storage/index.ts';
+import type { CatalogEntry } from '../../catalog.ts';
+import type { Source } from '../../change.ts';
+import { type Bucket, itemsOf, withItem, withoutItem } from '../../live/bucket.ts';
+import { createPlans, limitOf, type Plans, parametersOf, refuseOffset } from '../../live/plan.ts';
+import { type IndexSizes, SelectionIndex } from '../../live/selection-index.ts';
+import { capacityOf } from '../../live/window.ts';
+import type { SelectionNumber } from '../../stream.ts';
+import type { FeedWork } from '../feed-work.ts';
+import { MAX_WINDOW_LIMIT } from '../limits.ts';
 import { type FollowedRows, FollowedSelection } from './followed-selection.ts';
 import type { WindowParts } from './followed-window.ts';
-import { MAX_WINDOW_LIMIT } from './limits.ts';
 import { type Follower, Subscription } from './subscription.ts';
 
 export interface FollowedParts {

@@ -3,8 +3,8 @@
  *
  * Invariant: one without LIMIT holds no rows; whether a row is followed, its matcher tells.
  */
-import type { RawRow, Selection } from '../../query/index.ts';
-import type { SelectionNumber } from '../stream.ts';
+import type { RawRow, Selection } from '../../../query/index.ts';
+import type { SelectionNumber } from '../../stream.ts';
 import type { FollowedWindow } from './followed-window.ts';
 import type { Subscription } from './subscription.ts';
 

@@ -4,12 +4,12 @@
  * Invariant: what a walk gives of an id stands at the moment at which it is asked, and it may be asked to go on after any
  * id: nothing is held between chunks but the last id.
  */
-import { TendrilError } from '../../errors.ts';
-import type { EntityId, StoredRow } from '../../storage/index.ts';
-import type { Basis } from '../stream.ts';
-import type { FeedRows } from './feed-rows.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { FollowedSelection } from './followed-selection.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { EntityId, StoredRow } from '../../../storage/index.ts';
+import type { Basis } from '../../stream.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { FollowedSelection } from '../followed/followed-selection.ts';
 import type { Portion } from './shared-answers.ts';
 
 /** What is to be said of one id. `unchanged`: nothing, but it has been looked at. */

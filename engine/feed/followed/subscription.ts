@@ -4,8 +4,8 @@
  * Invariant: while it is hydrated, it counts for the rows up to the last id looked at, and for those that the session is
  * known to have as they are; for no others: those come with a later chunk as they are then.
  */
-import type { EntityId } from '../../storage/index.ts';
-import type { Said, SubscriptionNumber } from '../stream.ts';
+import type { EntityId } from '../../../storage/index.ts';
+import type { Said, SubscriptionNumber } from '../../stream.ts';
 import type { FollowedSelection } from './followed-selection.ts';
 
 /** A session, as what it follows knows it. */

@@ -10,8 +10,8 @@
  *   - nothing is kept when nobody has caught up for SHARED_PAST_MS, and at most MAX_SHARED_IMAGES rows of MAX_SHARED_BYTES and
  *     MAX_SHARED_CHANGES operations: past either, all of that is forgotten, and read again where it is asked for again.
  */
-import { TendrilError } from '../../errors.ts';
-import type { RawRow } from '../../query/index.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { RawRow } from '../../../query/index.ts';
 import {
   type ChangedEntity,
   type Descriptor,
@@ -21,9 +21,10 @@ import {
   type Position,
   type Snapshots,
   type StoredRow,
-} from '../../storage/index.ts';
-import type { Scheduler } from '../ports/scheduler.ts';
-import type { FeedRows } from './feed-rows.ts';
+} from '../../../storage/index.ts';
+import type { Scheduler } from '../../ports/scheduler.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import { SharedAnswers } from '../hydration/shared-answers.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
   MAX_CATCH_UP_TURN,
@@ -31,8 +32,7 @@ import {
   MAX_SHARED_CHANGES,
   MAX_SHARED_IMAGES,
   SHARED_PAST_MS,
-} from './limits.ts';
-import { SharedAnswers } from './shared-answers.ts';
+} from '../limits.ts';
 
 export interface PastParts {
   readonly log: Pick<Log, 'changedSince'>;

@@ -6,10 +6,10 @@
  * MAX_NARROWING_OPERATIONS of them heads stay as they are, so that a transaction of the log fits into one message: a later
  * transaction narrows them.
  */
-import { MAX_NARROWING_OPERATIONS, type OperationId, type TransactionId } from '../../storage/index.ts';
-import type { Commit } from '../change.ts';
-import type { Core, Prepared } from '../core.ts';
-import { byEntity, narrow, narrowingCount } from '../write/prepared.ts';
+import { MAX_NARROWING_OPERATIONS, type OperationId, type TransactionId } from '../../../storage/index.ts';
+import type { Commit } from '../../change.ts';
+import type { Core, Prepared } from '../../core.ts';
+import { byEntity, narrow, narrowingCount } from '../../write/prepared.ts';
 
 /** - `fresh`: at least one, ascending by id. - `most`: operations that narrow heads. */
 export function applyUpload(

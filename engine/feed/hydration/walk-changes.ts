@@ -10,15 +10,15 @@
  *     that were pushed out it finds itself, beyond the new edge.
  * The work is what changed, and for each such row one or two looks at it: never the rows of the selection.
  */
-import { TendrilError } from '../../errors.ts';
-import type { RawRow } from '../../query/index.ts';
-import { type EntityId, orDamage } from '../../storage/index.ts';
-import type { CatalogEntry } from '../catalog.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { ChangedRows } from './changed-rows.ts';
-import type { FeedRows } from './feed-rows.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { FollowedRows, FollowedSelection } from './followed-selection.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { RawRow } from '../../../query/index.ts';
+import { type EntityId, orDamage } from '../../../storage/index.ts';
+import type { CatalogEntry } from '../../catalog.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { FollowedRows, FollowedSelection } from '../followed/followed-selection.ts';
+import type { CatchUp } from '../past/catch-up.ts';
+import type { ChangedRows } from '../past/changed-rows.ts';
 import { type Found, foundRow, NO_BUCKETS, type Walk } from './walk.ts';
 
 /** - `through`: the session has no rows beyond this id: those come as if it had nothing. Null: it has all. */

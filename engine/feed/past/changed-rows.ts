@@ -3,9 +3,9 @@
  *
  * Invariant: ids ascend, whatever the order in which they were noted.
  */
-import type { TendrilError } from '../../errors.ts';
-import type { RawRow } from '../../query/index.ts';
-import type { EntityId, StoredRow } from '../../storage/index.ts';
+import type { TendrilError } from '../../../errors.ts';
+import type { RawRow } from '../../../query/index.ts';
+import type { EntityId, StoredRow } from '../../../storage/index.ts';
 
 export interface ChangedParts {
   readonly now: (id: EntityId) => StoredRow | TendrilError | null;

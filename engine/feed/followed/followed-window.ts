@@ -5,12 +5,12 @@
  *   - the rows followed are the first `limit` of the selection at the last transaction taken;
  *   - whether a row lies beyond them is known: at least one more is held, if there is one.
  */
-import type { RawRow, Selection } from '../../query/index.ts';
-import type { EntityId } from '../../storage/index.ts';
-import { Member } from '../live/member.ts';
-import type { Plan } from '../live/plan.ts';
-import { rowsAtStep, type Step } from '../live/step.ts';
-import { capacityOf, maintain, Window } from '../live/window.ts';
+import type { RawRow, Selection } from '../../../query/index.ts';
+import type { EntityId } from '../../../storage/index.ts';
+import { Member } from '../../live/member.ts';
+import type { Plan } from '../../live/plan.ts';
+import { rowsAtStep, type Step } from '../../live/step.ts';
+import { capacityOf, maintain, Window } from '../../live/window.ts';
 
 export interface WindowParts {
   readonly collection: string;

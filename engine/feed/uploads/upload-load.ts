@@ -4,7 +4,7 @@
  * Invariant: past the limits of all, a session is given room only within its share of them. So those who upload without
  * measure are ended, the others go on, and the queue always has room for what this node itself writes.
  */
-import { MAX_ALL_WAITING_BYTES, MAX_ALL_WAITING_UPLOADS } from './limits.ts';
+import { MAX_ALL_WAITING_BYTES, MAX_ALL_WAITING_UPLOADS } from '../limits.ts';
 
 /** Uploads, and bytes of their operations. */
 export interface Load {

@@ -7,11 +7,11 @@
  *   - they are pulled, as chunks are: a slow reader costs nothing here, and what was committed meanwhile comes together;
  *   - of one that this very session offered only the place is told.
  */
-import type { Position, TransactionId } from '../../storage/index.ts';
-import type { Core } from '../core.ts';
-import type { LoggedTransaction, Peer, Said } from '../stream.ts';
-import type { Job } from './hydration.ts';
-import { MAX_CHUNK_BYTES, MAX_LOGGED_OPERATIONS } from './limits.ts';
+import type { Position, TransactionId } from '../../../storage/index.ts';
+import type { Core } from '../../core.ts';
+import type { LoggedTransaction, Peer, Said } from '../../stream.ts';
+import type { Job } from '../hydration/hydration.ts';
+import { MAX_CHUNK_BYTES, MAX_LOGGED_OPERATIONS } from '../limits.ts';
 
 export interface LogFeedParts {
   readonly core: Pick<Core, 'log'>;

@@ -10,15 +10,15 @@
  *   - whoever it is, no id is taken that is further ahead of this clock, and of this log, than an upload's may be: old ones
  *     are welcome, and so is what was made over the rows of a log that is ahead itself.
  */
-import { TendrilError } from '../../errors.ts';
-import { decodeKept, isSkeleton, type Position, type TransactionId } from '../../storage/index.ts';
-import type { Core, Prepared } from '../core.ts';
-import type { Ingester } from '../ingest/ingest.ts';
-import type { Peer, RequestOf, Said } from '../stream.ts';
-import { hasDrifted } from './judge-upload.ts';
-import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
-import type { Load, UploadLoad } from './upload-load.ts';
-import { offeredOutOfOrder } from './violations.ts';
+import { TendrilError } from '../../../errors.ts';
+import { decodeKept, isSkeleton, type Position, type TransactionId } from '../../../storage/index.ts';
+import type { Core, Prepared } from '../../core.ts';
+import type { Ingester } from '../../ingest/ingest.ts';
+import type { Peer, RequestOf, Said } from '../../stream.ts';
+import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../limits.ts';
+import { hasDrifted } from '../uploads/judge-upload.ts';
+import type { Load, UploadLoad } from '../uploads/upload-load.ts';
+import { offeredOutOfOrder } from '../violations.ts';
 
 export type OfferRequest = RequestOf<'offer'>;
 

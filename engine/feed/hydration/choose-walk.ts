@@ -1,17 +1,17 @@
 /** Choosing a walk: on what a subscription's answer builds: on what the session says that it has, where that can be told. */
 
-import { TendrilError } from '../../errors.ts';
-import type { RawRow } from '../../query/index.ts';
-import { BUCKETS_BYTES, orDamage } from '../../storage/index.ts';
-import type { Core } from '../core.ts';
-import type { Had } from '../stream.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { FeedRows } from './feed-rows.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { FollowedSelection } from './followed-selection.ts';
-import { MAX_CATCH_UP_OPERATIONS } from './limits.ts';
-import type { Subscription } from './subscription.ts';
-import { hadWithoutResuming, malformedBuckets } from './violations.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { RawRow } from '../../../query/index.ts';
+import { BUCKETS_BYTES, orDamage } from '../../../storage/index.ts';
+import type { Core } from '../../core.ts';
+import type { Had } from '../../stream.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { FollowedSelection } from '../followed/followed-selection.ts';
+import type { Subscription } from '../followed/subscription.ts';
+import { MAX_CATCH_UP_OPERATIONS } from '../limits.ts';
+import type { CatchUp } from '../past/catch-up.ts';
+import { hadWithoutResuming, malformedBuckets } from '../violations.ts';
 import { type Walk, walkAll, walkWindow } from './walk.ts';
 import { walkBuckets } from './walk-buckets.ts';
 import { walkChanges, walkWindowChanges } from './walk-changes.ts';

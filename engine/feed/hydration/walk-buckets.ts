@@ -9,7 +9,7 @@
  *   - while it is compared no step is told of the selection; from the first chunk on, which names the buckets that differ,
  *     all rows of the others count as said.
  */
-import { TendrilError } from '../../errors.ts';
+import { TendrilError } from '../../../errors.ts';
 import {
   BUCKETS,
   bucketOf,
@@ -17,11 +17,11 @@ import {
   differingBuckets,
   type EntityId,
   type OperationId,
-} from '../../storage/index.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { FeedRows } from './feed-rows.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { Subscription } from './subscription.ts';
+} from '../../../storage/index.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { Subscription } from '../followed/subscription.ts';
+import type { CatchUp } from '../past/catch-up.ts';
 import { foundRow, type Walk } from './walk.ts';
 
 /** - `turnRows`: read in one turn. - `theirs`: the hashes of what the session has. */

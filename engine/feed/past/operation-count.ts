@@ -5,7 +5,7 @@
  * Invariant: what it says is what the log would say. There are no more operations since a later position than since an
  * earlier one, and what came after they were counted is counted by itself.
  */
-import type { Log, Position } from '../../storage/index.ts';
+import type { Log, Position } from '../../../storage/index.ts';
 
 interface Counted {
   readonly since: Position;

@@ -8,11 +8,11 @@
  *     makes for the session, and the others are answered here;
  *   - where the storage fails nothing is known of it, so that neither `refused` nor `rebase` would be true: its session ends.
  */
-import { TendrilError } from '../../errors.ts';
-import type { OperationId, Position, TransactionId } from '../../storage/index.ts';
-import type { Core, Prepared } from '../core.ts';
-import type { RequestOf } from '../stream.ts';
-import type { Member, Outcome } from '../write/commit-queue.ts';
+import { TendrilError } from '../../../errors.ts';
+import type { OperationId, Position, TransactionId } from '../../../storage/index.ts';
+import type { Core, Prepared } from '../../core.ts';
+import type { RequestOf } from '../../stream.ts';
+import type { Member, Outcome } from '../../write/commit-queue.ts';
 import { applyUpload } from './apply-upload.ts';
 import { hasDrifted, isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 

@@ -6,17 +6,17 @@
  *   - to a session that had them at its cursor only those are said that changed since, or that it was told to have left;
  *   - a row that cannot be read is told to be so, and its id is held.
  */
-import { TendrilError } from '../../errors.ts';
-import { type EntityId, encodeOrDamage } from '../../storage/index.ts';
-import type { Source } from '../change.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { FeedRows } from './feed-rows.ts';
-import type { FeedWork } from './feed-work.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import type { HeldIds } from './held-ids.ts';
+import { TendrilError } from '../../../errors.ts';
+import { type EntityId, encodeOrDamage } from '../../../storage/index.ts';
+import type { Source } from '../../change.ts';
+import type { FeedRows } from '../feed-rows.ts';
+import type { FeedWork } from '../feed-work.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { HeldIds } from '../followed/held-ids.ts';
+import type { Follower } from '../followed/subscription.ts';
+import { MAX_CHUNK_BYTES } from '../limits.ts';
+import type { CatchUp } from '../past/catch-up.ts';
 import type { Job } from './hydration.ts';
-import { MAX_CHUNK_BYTES } from './limits.ts';
-import type { Follower } from './subscription.ts';
 
 export interface HoldingParts {
   readonly rows: FeedRows;

@@ -1,7 +1,7 @@
 /** Waiting uploads: what one session has uploaded and the commit queue has not come to yet; bounded. */
-import { TendrilError } from '../../errors.ts';
-import { tooManyHeld } from './held-ids.ts';
-import { MAX_HELD_IDS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from './limits.ts';
+import { TendrilError } from '../../../errors.ts';
+import { tooManyHeld } from '../followed/held-ids.ts';
+import { MAX_HELD_IDS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../limits.ts';
 import type { UploadRequest } from './upload.ts';
 import type { Load, UploadLoad } from './upload-load.ts';
 

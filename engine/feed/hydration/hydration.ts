@@ -7,14 +7,14 @@
  *   - nothing is held between chunks but the last id come to;
  *   - a row that cannot be read is told to be so, and left out.
  */
-import { TendrilError } from '../../errors.ts';
-import { type EntityId, encodeOrDamage } from '../../storage/index.ts';
-import type { Source } from '../change.ts';
-import type { FeedWork } from './feed-work.ts';
-import type { FollowedCollection } from './followed-collection.ts';
-import { MAX_CHUNK_BYTES } from './limits.ts';
+import { TendrilError } from '../../../errors.ts';
+import { type EntityId, encodeOrDamage } from '../../../storage/index.ts';
+import type { Source } from '../../change.ts';
+import type { FeedWork } from '../feed-work.ts';
+import type { FollowedCollection } from '../followed/followed-collection.ts';
+import type { Subscription } from '../followed/subscription.ts';
+import { MAX_CHUNK_BYTES } from '../limits.ts';
 import type { Portion } from './shared-answers.ts';
-import type { Subscription } from './subscription.ts';
 import { type Found, NO_BUCKETS, type Walk } from './walk.ts';
 
 type Chunk = NonNullable<Portion['said']>;

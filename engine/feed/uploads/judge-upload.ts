@@ -8,7 +8,7 @@
  *     operations are refused again by the same error, without being judged anew;
  *   - one that is older than the outcomes that are kept, and of which nothing is known, is refused: it may have been settled.
  */
-import { TendrilError } from '../../errors.ts';
+import { TendrilError } from '../../../errors.ts';
 import {
   decodeOperation,
   digestOf,
@@ -21,11 +21,11 @@ import {
   sameBytes,
   type TransactionId,
   timeOf,
-} from '../../storage/index.ts';
-import type { Core, Prepared } from '../core.ts';
-import { checkContent, checkPrecursor, identityClash } from '../ingest/ingest-check.ts';
-import { tooManyBytes, tooManyOperations } from '../write/write-set.ts';
-import { MAX_DRIFT_MS } from './limits.ts';
+} from '../../../storage/index.ts';
+import type { Core, Prepared } from '../../core.ts';
+import { checkContent, checkPrecursor, identityClash } from '../../ingest/ingest-check.ts';
+import { tooManyBytes, tooManyOperations } from '../../write/write-set.ts';
+import { MAX_DRIFT_MS } from '../limits.ts';
 
 /** A transaction as it was uploaded, decoded. */
 export interface Uploaded {

@@ -7,10 +7,10 @@
  *     the selection since the part was made: what happened elsewhere changes neither its rows nor where the next part goes on;
  *   - at most MAX_SHARED_ANSWER_BYTES are kept: past them all are forgotten, and made again where they are asked for again.
  */
-import type { EntityId, Position } from '../../storage/index.ts';
-import type { SaidOf } from '../stream.ts';
-import type { FollowedSelection } from './followed-selection.ts';
-import { MAX_SHARED_ANSWER_BYTES } from './limits.ts';
+import type { EntityId, Position } from '../../../storage/index.ts';
+import type { SaidOf } from '../../stream.ts';
+import type { FollowedSelection } from '../followed/followed-selection.ts';
+import { MAX_SHARED_ANSWER_BYTES } from '../limits.ts';
 
 /** What one chunk tells. */
 export interface Portion {
