@@ -1,6 +1,6 @@
 /** Answers: how a node reads what it is asked once. A durable node looks into its tables; an ephemeral one may ask upstream. */
 import type { RawRow, SqlParameters, Where } from '../query/index.ts';
-import type { EntityId } from '../storage/index.ts';
+import { type EntityId, living } from '../storage/index.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { Parts } from './parts.ts';
 import type { ReadOptions } from './read-options.ts';
@@ -21,10 +21,7 @@ export interface Answers {
 /** From the tables, whatever they hold. */
 export function localAnswers({ core, reader, statements, transactor }: Parts): Answers {
   return {
-    get: async ({ collection: { name } }, id) => {
-      const row = core.rows.read(name, id);
-      return row === null || row.deleted !== null ? null : row.values;
-    },
+    get: async ({ collection: { name } }, id) => living(core.rows.read(name, id)),
     query: async (entry, text, parameters) => reader.rows(reader.selectHere(entry, text, parameters)),
     sql: async (text, parameters, options) => {
       const statement = statements.analyse(text);

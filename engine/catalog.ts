@@ -50,7 +50,7 @@ export function createCatalog(
   };
 }
 
-export function unknownCollection(name: unknown): TendrilError {
+function unknownCollection(name: unknown): TendrilError {
   return new TendrilError({
     code: 'unknown-collection',
     problem: `This node was not opened with the collection ${String(name)}.`,

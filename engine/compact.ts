@@ -13,10 +13,11 @@ import type { EntityId, FollowerPlace, Position } from '../storage/index.ts';
 import { type Claim, FIRST_PLACE, type Place, standing } from '../storage/index.ts';
 import type { Core } from './core.ts';
 import { invalidOption } from './open-store.ts';
+import { type RowKey, rowKey } from './row-key.ts';
 import type { CommitQueue, Outcome } from './write/commit-queue.ts';
 
 /** What is younger keeps its history, unless `keepMs` says otherwise: 7 days. */
-export const DEFAULT_KEEP_MS = 7 * 24 * 60 * 60_000;
+const DEFAULT_KEEP_MS = 7 * 24 * 60 * 60_000;
 /** Operations that one turn looks at; a transaction is not divided. */
 export const MAX_COMPACTED_OPERATIONS = 1_000;
 /** A follower that was silent as long is not waited for: 30 days. */
@@ -69,12 +70,10 @@ export function createCompactor(parts: CompactParts): (options: CompactOptions) 
   };
 }
 
-type Key = string;
-
 class CompactRun {
   readonly #parts: CompactParts;
   /** Of entities met so far: what of them is whole up to the floor. */
-  readonly #claims = new Map<Key, readonly Claim[]>();
+  readonly #claims = new Map<RowKey, readonly Claim[]>();
   readonly #turnOperations: number;
   #dropped = 0;
   /** Who was furthest back in the last turn. */
@@ -140,9 +139,9 @@ class CompactRun {
   async #advance(done: Position, target: Position): Promise<Position> {
     const { log, compaction } = this.#parts.core;
     const stretch = compaction.stretch(done, target, this.#turnOperations)!;
-    const met = new Map<Key, Claim[]>();
+    const met = new Map<RowKey, Claim[]>();
     for (const { collection, entity, claim, isFirst } of stretch.operations) {
-      const key = `${entity}${collection}`;
+      const key = rowKey(collection, entity);
       const claims = met.get(key) ?? (isFirst ? [] : [...(await this.#claimsOf(key, collection, entity, done))]);
       met.set(key, claims);
       if (claim !== null) claims.push(claim);
@@ -172,7 +171,7 @@ class CompactRun {
   }
 
   /** Nothing else changes what is compacted, so that it may be read over several turns. */
-  async #claimsOf(key: Key, collection: string, entity: EntityId, done: Position): Promise<readonly Claim[]> {
+  async #claimsOf(key: RowKey, collection: string, entity: EntityId, done: Position): Promise<readonly Claim[]> {
     const known = this.#claims.get(key);
     if (known !== undefined || done === 0) return known ?? [];
     const { compaction } = this.#parts.core;

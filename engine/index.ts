@@ -21,7 +21,6 @@ export type { SqlResult, SqlRow } from './sql-result.ts';
 export type { Staging } from './staging.ts';
 export type {
   AnswerColumn,
-  Basis,
   Described,
   Edge,
   FeedSession,

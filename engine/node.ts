@@ -8,6 +8,7 @@ import {
   type Collection,
   type EntityId,
   type LoggedOperation,
+  living,
   type Position,
   parseEntityId,
   type RowOf,
@@ -314,8 +315,7 @@ export class Node {
   }
 
   #rowAt(entry: CatalogEntry, id: EntityId, at: number): RawRow | null {
-    const row = this.#durable('get at a position').core.rowAt(this.#position(at), entry.collection.name, id);
-    return row === null || row.deleted !== null ? null : row.values;
+    return living(this.#durable('get at a position').core.rowAt(this.#position(at), entry.collection.name, id));
   }
 
   /** @throws {TendrilError} `history-unavailable` on an ephemeral node, which keeps no log. */

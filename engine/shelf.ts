@@ -1,5 +1,5 @@
 /**
- * Shelf: how a program sees the transactions that were refused, and what it can do about them. See upstream/shelf.ts for
+ * Shelf: how a program sees the transactions that were refused, and what it can do about them. See upstream/refusals/shelf-rows.ts for
  * how they come there. A node that settles what it writes itself has an empty one.
  */
 import type { SqlParameters, Where } from '../query/index.ts';

@@ -1,5 +1,6 @@
 /**
- * Stream: what an ephemeral node and its authority say to each other once they have greeted. Plain data; `net/` makes bytes of it.
+ * Stream: what a follower and the node that it follows say to each other once they have greeted. Plain data; `net/` makes bytes
+ * of it.
  *
  * Invariants
  *   - both directions are in order and lose nothing while the session lasts; a session that ends loses all that was not taken;
@@ -170,7 +171,7 @@ export interface Step {
   readonly settled: TransactionId | null;
 }
 
-/** One property of a collection as the authority has it. */
+/** A collection as the authority has it. */
 export interface Described {
   readonly name: string;
   /** The authority's canonical descriptor, where it is not the follower's; null where it has no such collection. */

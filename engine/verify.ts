@@ -1,7 +1,7 @@
 /**
  * Verify: whether what a node holds is as an upstream has it.
  *
- * An ephemeral node asks its own upstream in its own session (upstream/verifying.ts). Any other upstream is asked in a
+ * An ephemeral node asks its own upstream in its own session (upstream/verifying/verifying.ts). Any other upstream is asked in a
  * session made for it, which follows nothing: here it is compared collection by collection, and only told.
  *
  * Invariant: what one of both had not heard of yet when it was compared is told as a difference.

@@ -1,7 +1,7 @@
 /** How sessions end badly. Texts cross the network: they name nothing that the other side does not know. */
 import { TendrilError } from '../errors.ts';
 
-export function violation(problem: string, facts: Readonly<Record<string, unknown>> = {}): TendrilError {
+function violation(problem: string, facts: Readonly<Record<string, unknown>> = {}): TendrilError {
   return new TendrilError({
     code: 'protocol-violation',
     problem,

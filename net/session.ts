@@ -136,7 +136,7 @@ export function stepFrame<Taken>(
 }
 
 /** What a message is to a session. */
-export function eventOf(message: Message): SessionEvent {
+function eventOf(message: Message): SessionEvent {
   switch (message.kind) {
     case 'hello':
     case 'welcome':

@@ -12,7 +12,7 @@ type Open = Extract<SessionState, { readonly phase: 'open' }>;
 export const LISTENING: Open = { phase: 'open', pinged: false, pausedMs: null };
 
 /** Another session would meet the same. What a server is short of, or a link that broke, may pass. */
-export function isFinal({ code }: TendrilError): boolean {
+function isFinal({ code }: TendrilError): boolean {
   return (
     code === 'protocol-mismatch' ||
     code === 'protocol-violation' ||

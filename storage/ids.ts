@@ -39,16 +39,6 @@ export function parseEntityId(text: unknown): EntityId {
   return parse(text, 'entity') as EntityId;
 }
 
-/** @throws {TendrilError} `invalid-value` */
-export function parseOperationId(text: unknown): OperationId {
-  return parse(text, 'operation') as OperationId;
-}
-
-/** @throws {TendrilError} `invalid-value` */
-export function parseTransactionId(text: unknown): TransactionId {
-  return parse(text, 'transaction') as TransactionId;
-}
-
 /** Milliseconds since 1970 of the id's first ten characters; 0 for one made by `idFrom`. */
 export function timeOf(id: AnyId): number {
   let ms = 0;

@@ -29,6 +29,11 @@ export interface StoredRow {
   readonly extra: Extra;
 }
 
+/** Its values; null where there is none, or it is deleted. */
+export function living(row: StoredRow | null): RawRow | null {
+  return row === null || row.deleted !== null ? null : row.values;
+}
+
 /**
  * One property as it stood or is to stand: its exact value and the operation that set it; `winner` null is "never set"
  * (the value is then ignored). Property '' is the existence register: its value is ignored, `deleted` says which way.

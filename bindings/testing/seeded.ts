@@ -57,7 +57,7 @@ export function seededPort({ bits32 }: Seeded): Random {
 }
 
 /** FNV-1a. */
-export function hashOfText(text: string): number {
+function hashOfText(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return hash >>> 0;

@@ -8,9 +8,17 @@
  */
 import { assert, TendrilError } from '../../errors.ts';
 import type { RawRow } from '../../query/index.ts';
-import { type EntityId, encodeItems, encodeRow, type OperationId, type StoredRow } from '../../storage/index.ts';
+import {
+  type EntityId,
+  encodeItems,
+  encodeRow,
+  living,
+  type OperationId,
+  type StoredRow,
+} from '../../storage/index.ts';
 import type { Bound, Commit, Touched } from '../change.ts';
 import type { Step as Place } from '../live/step.ts';
+import { rowKey } from '../row-key.ts';
 import type { Edge, Part, Step } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed/followed-collection.ts';
@@ -88,7 +96,7 @@ class StepMaker {
     this.#place = place;
     this.#commit = place.commits[place.at]!;
     this.#uploader = uploader;
-    this.#visible = new Set(this.#commit.changes.map(({ collection, id }) => keyOf(collection, id)));
+    this.#visible = new Set(this.#commit.changes.map(({ collection, id }) => rowKey(collection, id)));
   }
 
   make(): Told {
@@ -109,7 +117,7 @@ class StepMaker {
     if (!collection.isFollowed && !isUploaded) return;
     const { id } = touched;
     const before = living(touched.before);
-    const isVisible = this.#visible.has(keyOf(collection.name, id));
+    const isVisible = this.#visible.has(rowKey(collection.name, id));
     const after = isVisible ? living(touched.after) : before;
     const news = this.#newsOf(collection, id, touched);
     for (const followed of collection.concerned(before, after)) {
@@ -251,7 +259,7 @@ class StepMaker {
   #rowOf(collection: string, id: EntityId): StoredRow | TendrilError {
     const later = this.#later ?? touchedLater(this.#place);
     this.#later = later;
-    return later.get(keyOf(collection, id)) ?? this.#parts.readRow(collection, id)!;
+    return later.get(rowKey(collection, id)) ?? this.#parts.readRow(collection, id)!;
   }
 
   /**
@@ -280,7 +288,7 @@ class StepMaker {
   }
 
   #newsOf(collection: FollowedCollection, id: EntityId, touched: Touched | null): RowNews {
-    const key = keyOf(collection.name, id);
+    const key = rowKey(collection.name, id);
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
     const news: RowNews = { collection, id, touched, followed: new Map(), movedIn: new Set(), parts: new Map() };
@@ -311,7 +319,7 @@ function touchedLater({ commits, at }: Place): ReadonlyMap<string, StoredRow> {
   const rows = new Map<string, StoredRow>();
   for (const { touched } of commits.slice(at + 1)) {
     for (const { collection, id, before } of touched) {
-      const key = keyOf(collection, id);
+      const key = rowKey(collection, id);
       if (before !== null && !rows.has(key)) rows.set(key, before);
     }
   }
@@ -341,15 +349,6 @@ function noteAll(news: RowNews, { subscriptions }: FollowedSelection, flags: num
 
 function note({ followed }: RowNews, follower: Follower, flags: number): void {
   followed.set(follower, (followed.get(follower) ?? 0) | flags);
-}
-
-/** An id has always as many characters. */
-function keyOf(collection: string, id: EntityId): string {
-  return `${id}${collection}`;
-}
-
-function living(row: StoredRow | null): RawRow | null {
-  return row === null || row.deleted !== null ? null : row.values;
 }
 
 function numbersOf(list: readonly Numbered<unknown>[]): string {

@@ -3,16 +3,19 @@ import { TendrilError } from '../../errors.ts';
 import type { Request } from '../stream.ts';
 import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from './limits.ts';
 
+const CHECK_VERSION = 'Check its version.';
+const CHECK_NUMBERS = 'Check its version: numbers are 1, 2, 3, ..., each used once.';
+
 export function unsupported(kind: Request['kind']): TendrilError {
   return violation(`said ${kind}, which this node does not answer`, { kind });
 }
 
 export function usedTwice(number: number): TendrilError {
-  return violation(`used the subscription number ${number} twice, or out of order`, { number });
+  return violation(`used the subscription number ${number} twice, or out of order`, { number }, CHECK_NUMBERS);
 }
 
 export function neverUsed(number: number): TendrilError {
-  return violation(`unsubscribed from ${number}, which it never subscribed to`, { number });
+  return violation(`unsubscribed from ${number}, which it never subscribed to`, { number }, CHECK_NUMBERS);
 }
 
 export function hadWithoutResuming(): TendrilError {
@@ -27,11 +30,15 @@ export function malformedBuckets(length: number): TendrilError {
   return violation(`summed up what it has in ${length} bytes, which are no hashes of buckets`, { length });
 }
 
-function violation(what: string, facts: Readonly<Record<string, unknown>>): TendrilError {
+function violation(
+  what: string,
+  facts: Readonly<Record<string, unknown>>,
+  remedy: string = CHECK_VERSION,
+): TendrilError {
   return new TendrilError({
     code: 'protocol-violation',
     problem: `The follower ${what}.`,
-    remedy: 'Check its version: numbers are 1, 2, 3, ..., each used once.',
+    remedy,
     facts,
   });
 }

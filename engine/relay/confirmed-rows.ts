@@ -32,7 +32,7 @@ export function confirmedCore(core: Core, replica: Replica): Core {
   };
 }
 
-export function confirmedRow({ rows }: Core, overlay: Overlay, collection: string, id: EntityId): StoredRow | null {
+function confirmedRow({ rows }: Core, overlay: Overlay, collection: string, id: EntityId): StoredRow | null {
   const base = overlay.baseOf(rowKey(collection, id));
   if (base === undefined) return rows.read(collection, id);
   return base.hasLeft ? null : base.row;

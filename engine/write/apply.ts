@@ -8,6 +8,7 @@ import type { RawRow } from '../../query/index.ts';
 import {
   type EntityId,
   type LogEntry,
+  living,
   type Position,
   type StoredRow,
   sameCell,
@@ -83,10 +84,6 @@ export function changeOf(
   const after = living(to);
   if (before === null ? after === null : after !== null && sameRow(before, after)) return null;
   return { collection, id, before, after };
-}
-
-function living(row: StoredRow | null): RawRow | null {
-  return row === null || row.deleted !== null ? null : row.values;
 }
 
 function sameRow(left: RawRow, right: RawRow): boolean {

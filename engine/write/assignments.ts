@@ -78,7 +78,7 @@ function refuseOthers(entry: CatalogEntry, given: object, named: number): void {
   }
 }
 
-export function unknownProperty(entry: CatalogEntry, property: string): TendrilError {
+function unknownProperty(entry: CatalogEntry, property: string): TendrilError {
   const collection = entry.collection.name;
   const isId = property === 'id';
   return new TendrilError({

@@ -10,6 +10,7 @@ import {
   type TransactionId,
 } from '../../storage/index.ts';
 import type { Core, Prepared } from '../core.ts';
+import { type RowKey, rowKey } from '../row-key.ts';
 
 type Making = Pick<Core, 'mint' | 'author' | 'random'>;
 
@@ -59,12 +60,16 @@ export function narrowingCount(tips: number): number {
   return Math.max(0, Math.ceil((tips - MAX_PRECURSORS) / (MAX_PRECURSORS - 1)));
 }
 
+export function rowKeyOf({ operation: { collection, entity } }: Prepared): RowKey {
+  return rowKey(collection, entity);
+}
+
 /** Entity by entity, in the order in which each is first met, each with its operations in theirs. */
 export function byEntity(operations: readonly Prepared[]): Iterable<readonly Prepared[]> {
   if (operations.length === 1) return [operations];
-  const groups = new Map<string, Prepared[]>();
+  const groups = new Map<RowKey, Prepared[]>();
   for (const each of operations) {
-    const key = each.operation.entity + each.operation.collection;
+    const key = rowKeyOf(each);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [each]);
     else group.push(each);

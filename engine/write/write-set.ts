@@ -12,6 +12,7 @@ import { TendrilError } from '../../errors.ts';
 import { cellOf, type RawRow, type SqlValue } from '../../query/index.ts';
 import {
   type EntityId,
+  living,
   MAX_TRANSACTION_BYTES,
   MAX_TRANSACTION_OPERATIONS,
   type OperationId,
@@ -105,7 +106,7 @@ export class WriteSet {
     if (draft !== undefined) return isAlive(draft) ? valuesOf(draft) : null;
     const row = this.standpoint.row(entry, id);
     if (row === null) this.standpoint.checkKnown(entry, id);
-    return row === null || row.deleted !== null ? null : row.values;
+    return living(row);
   }
 
   /** @throws {TendrilError} `limit-exceeded` if not all of this could be written; each id stands in it once. */
@@ -171,7 +172,7 @@ export class WriteSet {
 
 const NOTHING: Assignments = [];
 
-export function isAlive({ before, existence }: Draft): boolean {
+function isAlive({ before, existence }: Draft): boolean {
   return existence === null ? before !== null && before.deleted === null : existence !== 'delete';
 }
 

@@ -12,13 +12,13 @@ import { type Field, type Fields, structField, textField, wellFormed } from './f
 import { WireProblem } from './wire-reader.ts';
 
 /** UTF-8 bytes of a code. */
-export const MAX_CODE_BYTES = 64;
+const MAX_CODE_BYTES = 64;
 /** UTF-8 bytes of a problem, and of a remedy. */
 export const MAX_SENTENCE_BYTES = 4 * 1_024;
 /** UTF-8 bytes of all facts of an error, as JSON. */
 export const MAX_FACTS_BYTES = 4 * 1_024;
 /** Lists and objects inside each other in the facts. */
-export const MAX_FACTS_DEPTH = 8;
+const MAX_FACTS_DEPTH = 8;
 
 const ELLIPSIS = '…';
 const CODE = /^[a-z]+(?:-[a-z]+)*$/;

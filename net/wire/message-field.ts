@@ -85,9 +85,9 @@ export const MAX_LOGGED = 10_000;
 /** Operations of all transactions of one `logged`. */
 export const MAX_LOGGED_OPERATIONS = 100_000;
 /** Bytes of a collection's hash. */
-export const HASH_BYTES = 16;
+const DESCRIPTOR_HASH_BYTES = 16;
 /** The last millisecond that a Date can hold. */
-export const GREATEST_TIME = 8_640_000_000_000_000;
+const GREATEST_TIME = 8_640_000_000_000_000;
 
 const counted = integerField<number>(1, Number.MAX_SAFE_INTEGER);
 const count = integerField<number>(0, Number.MAX_SAFE_INTEGER);
@@ -106,7 +106,7 @@ const rows = listField(bytes, MAX_ROWS);
 
 type Collections = RequestOf<'describe'>['collections'];
 const collections: Field<Collections> = listField(
-  structField<Collections[number]>({ name, hash: digestField(HASH_BYTES) }),
+  structField<Collections[number]>({ name, hash: digestField(DESCRIPTOR_HASH_BYTES) }),
   MAX_COLLECTIONS,
 );
 

@@ -23,8 +23,6 @@ export interface Script {
 const accounts = Array.from({ length: 5 }, (_, index) => idFrom('account', `a${index}`));
 const deleted = idFrom('account', 'deleted');
 const note = idFrom('note', 'n');
-/** The stamps of what is there before; a script's own begin above. */
-export const PREPARED_STAMPS = 3;
 
 export async function prepare(node: Node, attempt: Attempt): Promise<void> {
   const first = [...accounts, deleted].map((id) => [Account, id] as const);

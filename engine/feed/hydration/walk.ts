@@ -46,7 +46,7 @@ export interface SharedParts {
 export const NO_BUCKETS = new Uint8Array(0);
 
 /** What walks share that need nothing prepared. */
-export const PLAIN = { prepare: () => true, differing: () => NO_BUCKETS, end: () => undefined };
+const PLAIN = { prepare: () => true, differing: () => NO_BUCKETS, end: () => undefined };
 
 /** All rows of a selection without LIMIT. */
 export function walkAll(rows: FeedRows, { entry }: FollowedCollection, { selection }: FollowedSelection): Walk {

@@ -18,6 +18,7 @@ import {
   type EntityId,
   encodeOrDamage,
   type Log,
+  living,
   type Position,
   type Snapshots,
   type StoredRow,
@@ -146,7 +147,7 @@ export class SharedPast {
       same.through = through;
       return same.row;
     }
-    const row = stored === null || stored.deleted !== null ? null : stored.values;
+    const row = living(stored);
     past.push({ from, through, row });
     this.#keep(row);
     return row;

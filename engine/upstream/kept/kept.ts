@@ -10,7 +10,7 @@
  *   - while a selection is being told for the first time, rows may stand on its word alone, of which the file says nothing:
  *     what is written then stands nowhere in the file until the selection is here;
  *   - memory may be ahead: what was given up while there was no session goes from the file with the next frame.
- * Pending transactions and their bases are not here: whoever changes them writes them (outbox.ts, overlay.ts).
+ * Pending transactions and their bases are not here: whoever changes them writes them (outbox/outbox.ts, overlay/overlay.ts).
  */
 import type { Cursor, EntityId, ReplicaStore, SystemId } from '../../../storage/index.ts';
 import { partsOf, type RowKey } from '../../row-key.ts';
