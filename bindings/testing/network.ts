@@ -81,6 +81,11 @@ export class Network {
     return !this.#severed.has(pairOf(a, b)) && !this.#blocked.has(wayOf(a, b)) && !this.#blocked.has(wayOf(b, a));
   }
 
+  /** Whether both sides of a link from one to the other listen: a process that is gone does not, noticed or not. */
+  isLinked(from: string, to: string): boolean {
+    return [...this.#links].some((link) => link.from.name === from && link.to.name === to && link.isWhole());
+  }
+
   /** A node is gone. `isSilent`: nobody tells the others, as when its power failed. */
   crashed(name: string, isSilent: boolean): void {
     for (const link of [...this.#links]) {

@@ -23,6 +23,8 @@ function unquietNode(node: SimulatedNode, network: Network): string | null {
   if (upstream === null || upstream.node === null || !network.isFree(node.name, upstream.name)) return null;
   const { state, outbox, error } = node.node.report().upstream!;
   if (state !== 'connected') return `is ${state} (${String(error)})`;
+  // A process that ended without a word is taken for alive until its silence is noticed; nothing is told meanwhile.
+  if (!network.isLinked(node.name, upstream.name)) return 'is in a session whose other side is gone';
   if (outbox.transactions > 0) return `has ${outbox.transactions} transactions pending`;
   for (const { live, text } of node.watched) {
     if (live.status !== 'complete' && live.status !== 'denied') return `has a live query ${live.status}: [${text}]`;

@@ -91,6 +91,11 @@ export class SimulatedLink {
     );
   }
 
+  /** Both sides listen. */
+  isWhole(): boolean {
+    return this.#near.listens && this.#far?.listens === true;
+  }
+
   queued(): number {
     return this.#there.queued + this.#back.queued;
   }

@@ -131,6 +131,18 @@ describe('what goes wrong', () => {
     }
   });
 
+  test('nothing is quiet while a follower has not noticed that its server died without a word', async () => {
+    await open();
+    await followAll();
+    world.crash('server', true);
+    await world.restart('server');
+    await create('server', 'milk');
+    await world.check();
+    await world.quiet();
+    expect([titles('ana'), titles('ben')]).toEqual([['milk'], ['milk']]);
+    await world.check();
+  });
+
   test('a node that is stopped has its writes settled first, is down, and is opened again on its disk', async () => {
     await open();
     await followAll();
