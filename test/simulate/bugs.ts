@@ -225,8 +225,8 @@ export const BUGS: readonly PlantedBug[] = [
   {
     name: 'equal buckets are not compared',
     file: 'engine/upstream/confirming/whole.ts',
-    find: 'if (row === null || !following.keeps(name, row)) return false;',
-    replace: 'if (row === null) return false;',
+    find: ' || !following.keeps(name, row)) return false;',
+    replace: ') return false;',
     why: 'rows of a log that is no more stay',
     faults: ['backup', 'reset'],
     seed: 10,
