@@ -90,7 +90,7 @@ export {
 } from './replica-store.ts';
 export { createRowDecoder } from './row-decoder.ts';
 export { createRowScan, MAX_COUNTED_ROWS, MAX_SORTED_ROWS, type RowScan } from './row-scan.ts';
-export { decodeItems, decodeRow, encodeItems, encodeRow, idOfRow } from './row-stream.ts';
+export { decodeItems, decodeRow, encodeItems, encodeRow, idOfRow, positionOfRow } from './row-stream.ts';
 export { living, type Register, type Rows, type StoredRow, type Undo } from './rows.ts';
 export {
   decodeKept,

@@ -64,6 +64,18 @@ export function idOfRow(bytes: Uint8Array): EntityId {
   return decoded(bytes, 'a row', (reader) => reader.id<EntityId>());
 }
 
+/** Where an encoded row stands; null for bytes that are none. */
+export function positionOfRow(bytes: Uint8Array): Position | null {
+  const reader = new ByteReader(bytes);
+  try {
+    reader.raw(ID_BYTES + 1 + ID_BYTES);
+    return reader.varint() as Position;
+  } catch (error) {
+    if (error instanceof Malformed) return null;
+    throw error;
+  }
+}
+
 /** - `items`: ascending by id. */
 export function encodeItems(items: readonly Item[]): Uint8Array {
   return encoded(() => {

@@ -84,10 +84,6 @@ export class Relay implements Served {
     );
     const { reaches, whole, error } = connection.state();
     this.#linkError = reaches && !whole ? catchingUp() : reaches ? null : unreachable(error);
-    if (connection.peer !== null) {
-      this.#isReplaced = standing.began !== 'resumed';
-      this.#forwarding.begin();
-    }
     this.#desk = {
       core,
       reader,
@@ -190,8 +186,8 @@ export class Relay implements Served {
     for (const pending of renewed) this.wrote(pending);
   }
 
-  began(resumes: boolean): void {
-    this.#isReplaced = !resumes;
+  began(amends: boolean): void {
+    this.#isReplaced = !amends;
     this.#forwarding.begin();
   }
 

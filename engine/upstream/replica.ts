@@ -173,6 +173,8 @@ export class Replica {
   serve(served: Served): void {
     this.#served = served;
     this.overlay.isServed = true;
+    const replaces = this.standing.began !== 'resumed' || this.#stages.present?.replaces === true;
+    if (this.connection.peer !== null) served.began(!replaces);
   }
 
   get system(): SystemId | null {
@@ -253,7 +255,7 @@ export class Replica {
     // What is pending may stand on what another log does not have: first its rows are to be known.
     if (isOther) this.#stages.whenWhole(() => this.#offer(welcome));
     else this.#offer(welcome);
-    this.#served?.began(resumes);
+    this.#served?.began(!replaces);
     if (followed.length + held.length === 0) this.#wholeAtOnce();
     for (const [collection, ids] of this.quarantine.ids()) {
       // Whether it can be read now.

@@ -169,6 +169,35 @@ test('what comes in one frame with the word that the upstream, a relay, is cut o
   ]);
 });
 
+test('words that the relay is linked, and cut off at once, are heard in their order, be they of one frame', async () => {
+  const world = await createRelayWorld();
+  const ana = await world.follow('ana');
+  await ana.node.live(Note).ready;
+  const off = { kind: 'linked', online: false, error: CUT } as const;
+  ana.upstream.plantFrame(off, off);
+  await world.quiet();
+  ana.upstream.holdRequests = true;
+  const live = ana.node.live(Note, 'stars = 9');
+  ana.upstream.plantFrame({ kind: 'linked', online: true, error: null }, off, off);
+  await live.ready;
+  expect(live.status).toBe('offline');
+});
+
+test('of what cannot be answered now each live query is ready, also one that is opened when that is known', async () => {
+  const world = await createRelayWorld();
+  const ana = await world.follow('ana');
+  await world.cutOff();
+  const live = ana.node.live(Note, 'stars = 9');
+  await live.ready;
+  const again = ana.node.live(Note, 'stars = 9');
+  await again.ready;
+  expect([live.status, again.status]).toEqual(['offline', 'offline']);
+  await again.reselect('stars = 9');
+  await world.authority.transact((tx) => tx.create(Note, { stars: 9 }));
+  await world.reach();
+  expect([again.status, live.rows.length, again.rows.length]).toEqual(['complete', 1, 1]);
+});
+
 test('what a file holds of it is not taken for a state of the log by another upstream', async () => {
   const { world, settle } = await createMixture();
   await settle();

@@ -119,3 +119,43 @@ test('a row that took a later write before the one that it stands on is told aga
   await world.quiet();
   expect([live.status, live.rows]).toEqual(['complete', await world.authority.query(Note)]);
 });
+
+test('a row that a follower is told with what is settled again stands where it says, for the next log', async () => {
+  const backup = newFile();
+  const before = await openServer(newFile());
+  await before.transact((tx) => tx.create(Note, { title: 'held' }));
+  const up = new GatedUpstream(() => before);
+  const relay = await open(103, { upstream: up });
+  await quiet(up);
+  let above = relay;
+  const lower = new GatedUpstream(() => above);
+  const ana = await open(104, { upstream: lower, author: 'ana' });
+  const live = ana.live(Note, "title = 'held'");
+  await live.ready;
+  up.holdSaid = true;
+  const id = await ana.transact((tx) => tx.create(Note, { title: 'mine' }));
+  await quiet(up, lower);
+  up.cut();
+  up.holdSaid = false;
+  up.holdUploads = true;
+  await relay.reconnect();
+  await quiet(up, lower);
+  expect([live.status, lower.sessions]).toEqual(['complete', 1]);
+  await before.backup(backup);
+  await before.transact((tx) => tx.update(Note, id, { title: 'lost' }));
+  up.holdUploads = false;
+  await quiet(up, lower);
+  expect(ana.report().upstream?.outbox.transactions).toBe(0);
+  expect(await ana.get(Note, id)).toMatchObject({ title: 'lost' });
+
+  for (const upstream of [lower, up]) upstream.cut();
+  await close(before);
+  const restored = await openServer(backup);
+  above = restored;
+  await ana.reconnect();
+  await quiet(lower);
+  expect(await ana.get(Note, id)).toMatchObject({ title: 'mine' });
+  expect([live.status, live.rows]).toEqual(['complete', await restored.query(Note, "title = 'held'")]);
+  lower.cut();
+  for (const node of [ana, relay]) await node.close();
+});

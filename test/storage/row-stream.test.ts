@@ -21,6 +21,7 @@ import {
   type OperationId,
   type Position,
   type Property,
+  positionOfRow,
   readId,
   real as realProperty,
   ref,
@@ -129,6 +130,17 @@ describe('a row and its bytes', () => {
       expect(sameBytes(encodeRow(everything, again), bytes)).toBe(true);
     });
     fc.assert(property, { seed, numRuns: runs(10_000) });
+  });
+
+  test('say where the row stands, and any others that are too few that it stands nowhere', () => {
+    const property = fc.property(row, fc.nat(Number.MAX_SAFE_INTEGER), fc.nat(), (given, asOf, place) => {
+      const bytes = encodeRow(everything, { ...given, asOf: asOf as Position });
+      expect(positionOfRow(bytes)).toBe(asOf);
+      const cut = positionOfRow(bytes.subarray(0, place % bytes.length));
+      expect(cut === null || cut === asOf).toBe(true);
+      expect(positionOfRow(bytes.subarray(0, 33))).toBeNull();
+    });
+    fc.assert(property, { seed, numRuns: runs(2_000) });
   });
 
   test('a changed byte is another row or refused, and never a failure of ours', () => {

@@ -2,10 +2,13 @@
  * Crossing: what is given up, or denied, while another selection of the same collection has come in part. The authority
  * tells of a row what all that follows it needs together. Rows are four to a chunk; eight of the coming selection are here.
  */
-import { beforeEach, describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { MIN_SLACK_ROWS } from '../../engine/live/window.ts';
 import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from '../../engine/upstream/limits.ts';
-import { idFrom, type LiveQuery } from '../../index.ts';
+import { collection, idFrom, integer, type LiveQuery } from '../../index.ts';
+import { sqliteFile } from '../../storage/drivers/sqlite-file.ts';
+import { makeFolder } from '../support/every-driver.ts';
 import { createWorld, type Follower, Note, pass, Tag, type World } from './world.ts';
 
 const IDS = Array.from({ length: 12 }, (_, at) => idFrom('note', at)).sort();
@@ -15,6 +18,8 @@ const LINGER_MINUTES = LINGER_MS / 60_000;
 /** SQLite fails at a row whose body is a brace. */
 const FAILING = "abs(CASE WHEN body = '{' THEN -9223372036854775807 - 1 ELSE 1 END) > 0 AND title <> 'out'";
 
+const folder = makeFolder();
+afterAll(folder.remove);
 let world: World;
 let ana: Follower;
 
@@ -195,6 +200,22 @@ describe('while a selection is coming', () => {
   );
 });
 
+test('what waits for a place is denied where its collection turns out to be refused meanwhile', async () => {
+  const other = collection('note', { title: integer().default(0), stars: integer().default(0) });
+  const ben = await world.follow({ unwelcome: true, collections: [other] });
+  ben.upstream.holdSaid = true;
+  ben.upstream.holdWelcome = false;
+  await world.quiet();
+  const lives = Array.from({ length: MAX_FOLLOWED_SELECTIONS }, (_, at) => ben.node.live(other, 'stars = ?', [at]));
+  lives[0]!.close();
+  const waiting = ben.node.live(other, 'stars = ?', [-1]);
+  await world.quiet();
+  ben.upstream.holdSaid = false;
+  await expect(waiting.ready).rejects.toMatchObject({ code: 'schema-mismatch' });
+  expect(waiting.status).toBe('denied');
+  expect(ben.upstream.askedOf('subscribe')).toHaveLength(MAX_FOLLOWED_SELECTIONS);
+}, 20_000);
+
 test('an id that was answered in the frame in which a selection is given up keeps its row', async () => {
   await change(A, { stars: 50 });
   await lingering();
@@ -226,9 +247,10 @@ describe('a selection that is denied', () => {
   };
 
   /** It was complete; what changed of it comes in several chunks, and it fails at the last row. */
-  async function denied(): Promise<readonly LiveQuery<{ readonly id: string }>[]> {
+  async function denied(isClosed = false): Promise<readonly LiveQuery<{ readonly id: string }>[]> {
     const lives = [ana.node.live(Note, FAILING), ana.node.live(Note, 'stars < 2 OR stars = 11')] as const;
     await Promise.all(lives.map(({ ready }) => ready));
+    if (isClosed) lives[0].close();
     ana.upstream.cut();
     await world.quiet();
     await world.authority.transact((tx) => {
@@ -267,6 +289,79 @@ describe('a selection that is denied', () => {
     await again.ready;
     expect(again.rows).toHaveLength(IDS.length);
     expect(ana.upstream.saidOf('denied')).toHaveLength(1);
+  });
+
+  test('when nobody used it any more takes nothing of what is followed with it as it lingers out', async () => {
+    const [failing] = await denied(true);
+    expect(failing!.status).toBe('denied');
+    await comeBack();
+    // It has the number in this session that the denied one had in the one before.
+    const other = ana.node.live(Note, 'stars = 5');
+    await other.ready;
+    await pass(ana, LINGER_MINUTES + 1);
+    expect([other.status, other.rows.length, given()]).toEqual(['complete', 1, 0]);
+    await change(IDS[5]!, { stars: 6 });
+    expect(other.rows).toEqual([]);
+  });
+
+  test('covers nothing from then on, here nor in the file', async () => {
+    const path = join(folder.path, 'denied.db');
+    ana = await world.follow({ chunkRows: CHUNK_ROWS, options: { storage: sqliteFile(path) } });
+    await world.quiet();
+    await denied();
+    await comeBack();
+    await expect(ana.node.query(Note, FAILING)).rejects.toMatchObject({ code: 'storage-failed' });
+    await ana.node.close();
+    await change(LAST, { body: 'sound' });
+    ana = await world.follow({ chunkRows: CHUNK_ROWS, options: { storage: sqliteFile(path) } });
+    const again = ana.node.live(Note, FAILING);
+    await again.ready;
+    expect([again.status, again.rows.length]).toEqual(['complete', IDS.length]);
+  });
+
+  test('leaves no row behind where it is opened anew before the next session', async () => {
+    await denied();
+    const again = ana.node.live(Note, FAILING);
+    await world.authority.transact((tx) => {
+      tx.update(Note, LAST, { body: 'sound' });
+      tx.delete(Note, IDS[5]!);
+    });
+    await comeBack();
+    await again.ready;
+    expect([again.status, again.rows.length]).toEqual(['complete', IDS.length - 1]);
+  });
+
+  test('before any of it has come leaves none behind where it is closed before the session is whole', async () => {
+    ana.upstream.chunkRows = null;
+    const [failing, live] = [ana.node.live(Note, FAILING), ana.node.live(Note, 'stars = 2')];
+    await Promise.all([failing.ready, live.ready]);
+    ana.upstream.cut();
+    await world.quiet();
+    await change(LAST, { body: '{' });
+    ana.upstream.alter = (said) => {
+      ana.upstream.holdSaid = said.kind === 'denied';
+      return said;
+    };
+    await comeBack();
+    expect([failing.status, live.status, ana.errors]).toEqual(['denied', 'syncing', []]);
+    failing.close();
+    ana.upstream.holdSaid = false;
+    await world.quiet();
+    expect([live.status, await local()]).toEqual(['complete', titled('in', [IDS[2]!])]);
+  });
+
+  test('and is answered in a later session has no error any more', async () => {
+    ana.upstream.chunkRows = null;
+    const live = ana.node.live(Note, FAILING);
+    await live.ready;
+    ana.upstream.cut();
+    await world.quiet();
+    await change(LAST, { body: '{' });
+    await comeBack();
+    expect(live).toMatchObject({ status: 'denied', error: { code: 'storage-failed' } });
+    await change(LAST, { body: 'sound' });
+    await comeBack();
+    expect([live.status, live.error, live.rows.length]).toEqual(['complete', null, IDS.length]);
   });
 
   test('before any of it has come is looked for in the tables at its row that fails, without failing there', async () => {

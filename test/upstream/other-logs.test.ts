@@ -131,6 +131,32 @@ describe.each(['goes on', 'is opened again from its file'])('a client that %s', 
     expect(client.lives[0]!.rows.find(({ id }) => id === ids[110])).toMatchObject({ body: null });
   });
 
+  test('that was told again of a write, with its row as others changed it since, loses that change with the log', async () => {
+    const world = await createWorld();
+    const { server, client } = world;
+    const { upstream } = client;
+    upstream.holdSaid = true;
+    // Beyond all that is followed: it comes as it is now.
+    const own = await client.node.transact((tx) => tx.create(Note, { title: 'own', stars: 60 }));
+    await quiet(upstream);
+    await client.leave();
+    upstream.holdUploads = true;
+    await client.goTo(server);
+    const backup = newFile();
+    await server.backup(backup);
+    await server.transact((tx) => tx.update(Note, own, { title: 'lost' }));
+    upstream.holdUploads = false;
+    await quiet(upstream);
+    expect(upstream.saidOf('step')).toMatchObject([{ parts: [{ kind: 'whole' }] }]);
+    expect(await client.node.get(Note, own)).toMatchObject({ title: 'lost' });
+    await client.leave();
+    await close(server);
+    const restored = await openServer(backup);
+    await meet(world, restored);
+    expect(await client.node.get(Note, own)).toMatchObject({ title: 'own' });
+    await client.expectSettled('anew');
+  });
+
   test('where another durable node took over has what that one had, and its writes wait for who settles them', async () => {
     const world = await createWorld();
     const { server, ids, client } = world;

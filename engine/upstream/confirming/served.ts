@@ -46,7 +46,8 @@ export interface Served {
   readonly wrote: (pending: Pending) => void;
   /** After a COMMIT: written here, and refused, or made anew. */
   readonly reminted: (renewed: readonly Pending[], refused: readonly Pending[]) => void;
-  readonly began: (resumes: boolean) => void;
+  /** A session. - `amends`: what was held before; else it replaces that. */
+  readonly began: (amends: boolean) => void;
   readonly lost: (reason: TendrilError) => void;
   /** The upstream is a relay itself, and does not reach its own, for this reason; or does (null). */
   readonly linked: (error: TendrilError | null) => void;

@@ -6,6 +6,8 @@
  *   - before it is whole only what is settled of this node's own reaches the tables, ahead of `kept`: the next session goes
  *     on from there only in the same epoch, because another log that has all up to `kept` need not have that;
  *   - behind a relay that does not reach its upstream the tables may be ahead likewise, of what others wrote, until it does;
+ *   - the session stands where what it said latest does, a row that came whole included: another log that has all up to an
+ *     earlier position need not have that row;
  *   - what is on a stage stands where the session does, unless something that it builds on is still being caught up: then
  *     the stage is of no use to another session.
  */

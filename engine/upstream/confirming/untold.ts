@@ -74,9 +74,9 @@ function idsIn(parts: UntoldParts, followed: Followed, rows: number): readonly E
   return [...found(parts, followed, rows).map(([id]) => id as EntityId), ...parts.overlay.idsPending(name)];
 }
 
-function found({ core: { driver } }: UntoldParts, { entry, plan, asked, state }: Followed, rows: number) {
-  // Its predicate may fail on any of them.
-  if (state === 'denied') return driver.all(`SELECT id FROM ${quoteName(`_${entry.collection.name}`)}`);
+function found({ core: { driver } }: UntoldParts, { entry, plan, asked, error }: Followed, rows: number) {
+  // It was denied: its predicate may fail on any of them.
+  if (error !== null) return driver.all(`SELECT id FROM ${quoteName(`_${entry.collection.name}`)}`);
   return driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
 }
 

@@ -43,7 +43,11 @@ export function becomeWhole(parts: WholeParts, session: SessionStage): Commit | 
   const step = new OverlayStep(overlay);
   const entering = replaces ? replace(parts, step, session) : amend(parts, step, stage);
   step.enterAll(stage.rows((entry, id) => !entering(entry, id)));
-  for (const followed of following.all()) if (followed.isHeld) following.show(followed);
+  for (const followed of following.all()) {
+    if (followed.isHeld) following.show(followed);
+    // One that was passed over has none any more.
+    else if (followed.state === 'denied') following.show(followed, false);
+  }
   const windows = () => [...following.all()].filter(({ isWindow }) => isWindow);
   const boundsOf = () => windows().map((followed) => following.asBound(followed));
   const commit = step.end(boundsOf, isWatched());
@@ -101,7 +105,8 @@ function keepIfEqual(
 ): boolean {
   const { name } = entry.collection;
   const row = overlay.confirmed(name, id);
-  if (row === null || !following.keeps(name, row)) return false;
+  // What had left under something pending was not summed up: an equal bucket says nothing of it.
+  if (row === null || overlay.baseOf(rowKey(name, id))?.hasLeft === true || !following.keeps(name, row)) return false;
   if (overlay.hasPending(name, id)) step.confirm(entry, id, { ...row, asOf: 0 as Position });
   return true;
 }

@@ -13,6 +13,8 @@ export interface FollowedCoverParts {
 export function coverOf(followed: Followed, { connection, overlay }: FollowedCoverParts, left: () => void): Cover {
   const isAnswered = () => followed.state === 'complete' && connection().whole;
   let hasLeft = false;
+  /** Somebody has waited for its answer. */
+  let isAwaited = false;
   return {
     get status() {
       if (followed.state === 'denied') return 'denied';
@@ -23,10 +25,13 @@ export function coverOf(followed: Followed, { connection, overlay }: FollowedCov
       return followed.state === 'asking' && connection().online ? followed.progress : null;
     },
     get error() {
-      return followed.state === 'denied' || connection().reaches ? followed.error : connection().error;
+      return followed.state === 'denied' ? followed.error : connection().error;
     },
     whenAnswered: (task) => {
-      if (followed.state === 'denied' || !connection().online || isAnswered()) task();
+      // It was told before that none will come for now, and will not be told again.
+      const isKnown = !isAwaited && followed.isUnanswered && !connection().answers;
+      isAwaited = true;
+      if (followed.state === 'denied' || !connection().online || isAnswered() || isKnown) task();
       else followed.waiting.push(task);
     },
     whenHeld: (task) => {

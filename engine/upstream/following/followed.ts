@@ -23,6 +23,8 @@ export class Followed {
   error: TendrilError | null = null;
   /** It was denied when it had come in part: it is not asked for again, until somebody opens it anew. */
   isPassedOver = false;
+  /** Whoever waited was told that no answer will come for now. */
+  isUnanswered = false;
   subscription: SubscriptionNumber = 0;
   selection: SelectionNumber | null = null;
   /** As the authority said last. */
@@ -86,6 +88,7 @@ export class Followed {
   ask(subscription: SubscriptionNumber, had: Had | null): void {
     this.state = 'asking';
     this.isHeld = false;
+    this.isUnanswered = false;
     this.through = null;
     this.subscription = subscription;
     this.selection = null;
@@ -131,7 +134,9 @@ export class Followed {
     return this.matches(row.values);
   }
 
-  tell(): void {
+  /** - `isUnanswered`: no answer will come for now. */
+  tell(isUnanswered = false): void {
+    this.isUnanswered = isUnanswered;
     this.unshown.length = 0;
     for (const task of this.waiting.splice(0)) task();
     this.stir();

@@ -58,7 +58,8 @@ export class Following {
       open: this.#bySubscription,
       isWhole: () => parts.connection().whole,
       unsubscribe: ({ subscription }) => parts.send({ kind: 'unsubscribe', subscription }),
-      subscribe: (followed) => this.#subscribe(followed, null),
+      // It may have been refused since it began to wait.
+      subscribe: (followed) => (this.#isRefused(followed) ? followed.tell() : this.#subscribe(followed, null)),
     });
   }
 
@@ -219,7 +220,7 @@ export class Following {
   tellAll(): void {
     const { answers } = this.#parts.connection();
     for (const followed of this.#byKey.values()) {
-      if (!answers || followed.state !== 'asking') followed.tell();
+      if (!answers || followed.state !== 'asking') followed.tell(!answers);
     }
     this.stirAll();
   }
@@ -243,14 +244,14 @@ export class Following {
     followed.isHeld = true;
   }
 
-  /** Inside a group: its rows, up to its edge, are in the tables from now on. */
-  show(followed: Followed): void {
+  /** Inside a group: its rows, up to its edge, are in the tables from now on; or not any more. */
+  show(followed: Followed, isShown = true): void {
     const { hasRows, shownEdge } = followed;
     this.#journal.record(() => {
       followed.hasRows = hasRows;
       followed.shownEdge = shownEdge;
     });
-    followed.hasRows = true;
+    followed.hasRows = isShown;
     followed.shownEdge = followed.edge;
   }
 
@@ -264,6 +265,8 @@ export class Following {
     followed.state = 'denied';
     followed.error = error;
     followed.isPassedOver = followed.basis !== null;
+    // Whoever uses it may go before those are looked for.
+    if (hasRows) this.#orphans.push(followed);
     followed.isHeld = false;
     followed.hasRows = false;
     this.#bySubscription.delete(subscription);
@@ -378,7 +381,8 @@ export class Following {
 
   #giveUp(followed: Followed): void {
     if (followed.state === 'leaving') return;
-    if (!this.#parts.connection().whole || this.givingUp.withdraw(followed)) {
+    // One that was denied is not followed; of one that was passed over, its number is another's now.
+    if (!this.#parts.connection().whole || followed.state === 'denied' || this.givingUp.withdraw(followed)) {
       this.#forget(followed);
       return;
     }

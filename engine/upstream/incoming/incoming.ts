@@ -7,7 +7,7 @@
  *   - what a frame means to anybody beside the tables happens after the group's COMMIT.
  */
 import type { TendrilError } from '../../../errors.ts';
-import { type EntityId, idOfRow, type Position, type TransactionId } from '../../../storage/index.ts';
+import { type EntityId, idOfRow, type Position, positionOfRow, type TransactionId } from '../../../storage/index.ts';
 import type { Bound, Commit } from '../../change.ts';
 import type { Prepared } from '../../core.ts';
 import { parametersOf } from '../../live/plan.ts';
@@ -49,8 +49,7 @@ export class Frame {
     this.#isCut = this.#parts.connection.isCut;
     for (const message of messages) {
       this.#take(message);
-      const position = positionOf(message);
-      // One that is settled again says where it was settled first.
+      const position = positionOf(message, this.#isCut);
       if (position !== null && position > this.#position) this.#position = position;
     }
     standing.told(this.#position, stages.isWhole, this.#isCut);
@@ -306,6 +305,7 @@ export class Frame {
   #linked({ online, error }: SaidOf<'linked'>): void {
     const { connection, served, settlements, following } = this.#parts;
     const cause = online ? null : error;
+    const { timesReached } = connection;
     const hear = () => {
       connection.linked(cause);
       served()?.linked(cause);
@@ -314,8 +314,8 @@ export class Frame {
     // Before the rows that come next are seen; but that it reaches its upstream again, after those that came before.
     if (!online) hear();
     this.#tasks.push(() => {
-      // Another word may have come between.
-      if (online || !connection.isCut) hear();
+      // One that it reaches it again, taken before this, is heard only now.
+      if (online || connection.timesReached !== timesReached) hear();
       if (!online) settlements.giveUp();
       following.tellAll();
     });
@@ -354,10 +354,22 @@ export class Frame {
   }
 }
 
-/** Up to which all has been said with it; null where it tells nothing of that. */
-function positionOf(message: Said): Position | null {
+/**
+ * Up to which all has been said with it; null where it tells nothing of that. What is settled again says where it was settled
+ * first, and a row that comes whole with it where it stands now.
+ *
+ * - `isCut`: by a relay that has not said yet all that came before such a row.
+ */
+function positionOf(message: Said, isCut: boolean): Position | null {
   const { kind } = message;
-  return kind === 'chunk' || kind === 'held' || kind === 'step' || kind === 'at' ? message.position : null;
+  if (kind !== 'chunk' && kind !== 'held' && kind !== 'step' && kind !== 'at') return null;
+  let { position } = message;
+  if (kind !== 'step' || isCut) return position;
+  for (const part of message.parts) {
+    const at = part.kind === 'whole' ? positionOfRow(part.row) : null;
+    if (at !== null && at > position) position = at;
+  }
+  return position;
 }
 
 /** The last id that a chunk speaks of. */

@@ -72,6 +72,8 @@ export class Connection {
   #cut: TendrilError | null = null;
   /** And has said all that it can. */
   #hasSaidAll = false;
+  /** How often it was said that it reaches it again. */
+  timesReached = 0;
   readonly #stopWaking: () => void;
 
   constructor(parts: ConnectionParts) {
@@ -116,6 +118,7 @@ export class Connection {
   readonly linked = (error: TendrilError | null): void => {
     this.#hasSaidAll = error !== null && this.#cut !== null;
     this.#cut = error;
+    if (error === null) this.timesReached += 1;
   };
 
   /** Ignored while there is no session. */
