@@ -15,7 +15,7 @@ import type { Said, Upstream, UpstreamSession, Welcome } from './stream.ts';
 import { BucketSummary } from './upstream/following/had.ts';
 import { confirmedRows, type HeldRows, HeldSelection, isSameRow, storedRows } from './upstream/overlay/held-rows.ts';
 import { Collections } from './upstream/session/collections.ts';
-import { interrupted } from './upstream/session/connection.ts';
+import { interrupted } from './upstream/session/session-errors.ts';
 import { Comparison } from './upstream/verifying/comparison.ts';
 import { Findings, type Verified } from './upstream/verifying/findings.ts';
 

@@ -17,12 +17,12 @@ import type { Reader } from '../reader.ts';
 import { type SqlRow, typeOf } from '../sql-result.ts';
 import type { AnswerColumn, RequestOf } from '../stream.ts';
 import { acceptTransaction } from '../write/accept.ts';
-import type { Member, Outcome } from '../write/commit-queue.ts';
+import { type Member, NOTHING_DONE, type Outcome } from '../write/commit-queue.ts';
 import { insideGroup } from '../write/standpoint.ts';
 import { createStatementRunner, type StatementRunner } from '../write/statement-run.ts';
 import { WriteSet } from '../write/write-set.ts';
-import type { Follower } from './followed/subscription.ts';
-import type { Job } from './hydration/hydration.ts';
+import type { Follower } from './follower.ts';
+import type { Job } from './job.ts';
 import { MAX_ANSWER_ROWS, MAX_CHUNK_BYTES, MAX_WHOLE_ANSWER_BYTES, MAX_WHOLE_ANSWER_ROWS } from './limits.ts';
 
 export type Ask = RequestOf<'ask'>;
@@ -68,7 +68,7 @@ export class Asking implements Member {
 
   run(): Outcome {
     try {
-      if (isRead(this.#parts, this.#ask)) return NOTHING_WRITTEN;
+      if (isRead(this.#parts, this.#ask)) return NOTHING_DONE;
       const { answer, outcome } = writeFor(this.#parts, this.#ask);
       this.#result = answer;
       return outcome;
@@ -125,8 +125,6 @@ export class Answering implements Job {
     return !last;
   }
 }
-
-const NOTHING_WRITTEN: Outcome = { kind: 'done', commits: [], operations: 0, bytes: 0 };
 
 /** @throws {TendrilError} why it has no answer. */
 function isRead({ statements }: AnswerParts, { collection, text }: Ask): boolean {

@@ -10,7 +10,7 @@ import type { AnswerParts } from './answers.ts';
 import type { FeedRows } from './feed-rows.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed/followed-collection.ts';
-import type { Follower } from './followed/subscription.ts';
+import type { Follower } from './follower.ts';
 import type { OperationCount } from './past/operation-count.ts';
 import type { SharedPast } from './past/shared-past.ts';
 import type { Silence } from './silence.ts';

@@ -23,7 +23,7 @@ import { Session } from './feed-session.ts';
 import { type FeedWork, noFeedWork } from './feed-work.ts';
 import { FollowedCollection, type OpenWindow } from './followed/followed-collection.ts';
 import { FollowedWindow } from './followed/followed-window.ts';
-import type { Follower } from './followed/subscription.ts';
+import type { Follower } from './follower.ts';
 import { MAX_CHUNK_ROWS } from './limits.ts';
 import { OperationCount } from './past/operation-count.ts';
 import { SharedPast } from './past/shared-past.ts';

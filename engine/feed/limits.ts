@@ -7,7 +7,7 @@ export const MAX_WINDOW_LIMIT = 10_000;
 /** Rows of one chunk. */
 export const MAX_CHUNK_ROWS = 1_000;
 /** Operations of one `logged`; it also ends after MAX_CHUNK_BYTES, and always with a whole transaction. */
-export const MAX_LOGGED_OPERATIONS = 1_000;
+export const LOGGED_OPERATIONS_TOGETHER = 1_000;
 /** Bytes of one chunk's rows: one row may pass it. */
 export const MAX_CHUNK_BYTES = 256 * 1_024;
 /** Operations that may have come since a session's cursor for it to resume: past them it is compared by buckets. */

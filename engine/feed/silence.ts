@@ -5,7 +5,7 @@
  * at a position. Nothing is looked through for that: whoever was told longest ago stands first.
  */
 import type { Position } from '../../storage/index.ts';
-import type { Follower } from './followed/subscription.ts';
+import type { Follower } from './follower.ts';
 import { MAX_SILENT_POSITIONS } from './limits.ts';
 
 export class Silence<Session extends Pick<Follower, 'say'>> {

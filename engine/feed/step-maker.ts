@@ -23,7 +23,7 @@ import type { Edge, Part, Step } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';
 import type { FollowedCollection } from './followed/followed-collection.ts';
 import type { FollowedSelection } from './followed/followed-selection.ts';
-import type { Follower } from './followed/subscription.ts';
+import type { Follower } from './follower.ts';
 
 /** The session that uploaded the transaction. */
 export interface Uploader {

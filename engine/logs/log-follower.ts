@@ -24,7 +24,7 @@ import type { Core } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Said, Upstream, Welcome } from '../stream.ts';
 import { Connection } from '../upstream/session/connection.ts';
-import type { CommitQueue } from '../write/commit-queue.ts';
+import { type CommitQueue, NOTHING_DONE } from '../write/commit-queue.ts';
 import type { QuarantinedTransaction } from './absent.ts';
 import { Forwarding } from './forwarding.ts';
 import { ASK_AGAIN_MS, MAX_CLOSE_MS } from './limits.ts';
@@ -177,7 +177,7 @@ export class LogFollower {
     const run = () => {
       if (position() > 0 || core.log.position() > 0) throw otherSystem(core.system, welcome);
       core.joinSystem(welcome.system);
-      return { kind: 'done', commits: [], operations: 0, bytes: 0 } as const;
+      return NOTHING_DONE;
     };
     const committed = () => {
       joined(welcome.system);

@@ -15,7 +15,7 @@ import type { Core } from '../core.ts';
 import type { Request } from '../stream.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from './limits.ts';
 
-export interface OfferingParts {
+export interface FirstUploadParts {
   readonly core: Pick<Core, 'log' | 'scheduler'>;
   /** Of the last transaction that is committed. */
   readonly position: () => Position;
@@ -34,7 +34,7 @@ interface Waiting {
 }
 
 export class Offering {
-  readonly #parts: OfferingParts;
+  readonly #parts: FirstUploadParts;
   /** Bytes by position, ascending. */
   readonly #underWay = new Map<Position, number>();
   #bytes = 0;
@@ -55,7 +55,7 @@ export class Offering {
   #error: TendrilError | null = null;
   #isEarly = false;
 
-  constructor(parts: OfferingParts, { offered, refused }: Told) {
+  constructor(parts: FirstUploadParts, { offered, refused }: Told) {
     this.#parts = parts;
     for (const position of refused) this.#refused.set(position, 0);
     this.#offered = offered;

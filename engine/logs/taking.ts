@@ -20,7 +20,7 @@ import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Batch } from '../ingest/ingest-part.ts';
 import type { LoggedTransaction, SaidOf } from '../stream.ts';
-import type { CommitQueue } from '../write/commit-queue.ts';
+import { type CommitQueue, NOTHING_DONE } from '../write/commit-queue.ts';
 import { type Absent, AbsentTransactions } from './absent.ts';
 import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
 
@@ -192,7 +192,7 @@ export class Taking {
         }
         cursor = { epoch: session.epoch, position: this.absent.below(told) };
         keep(cursor);
-        return { kind: 'done', commits: [], operations: 0, bytes: 0 } as const;
+        return NOTHING_DONE;
       };
       const committed = () => {
         this.#cursor = cursor;

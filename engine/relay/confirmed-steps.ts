@@ -22,8 +22,8 @@ import type { Bound, Change, Commit, Touched, TouchedOperation } from '../change
 import type { Prepared } from '../core.ts';
 import { type RowKey, rowKey } from '../row-key.ts';
 import type { Part } from '../stream.ts';
-import type { TakenStep } from '../upstream/confirming/served.ts';
 import type { ConfirmedChange } from '../upstream/overlay/overlay.ts';
+import type { TakenStep } from '../upstream/served.ts';
 import { changeOf } from '../write/apply.ts';
 import type { Journal } from '../write/journal.ts';
 

@@ -22,11 +22,12 @@ import { identityClash } from '../ingest/ingest-check.ts';
 import type { Parts } from '../parts.ts';
 import { rowKey } from '../row-key.ts';
 import type { FeedSession, Peer } from '../stream.ts';
-import type { Concluded, Served, TakenStep } from '../upstream/confirming/served.ts';
-import { keyOf, type Pending } from '../upstream/outbox/outbox.ts';
+import type { Pending } from '../upstream/outbox/outbox.ts';
 import type { ConfirmedChange } from '../upstream/overlay/overlay.ts';
 import type { Replica } from '../upstream/replica.ts';
+import type { Concluded, Served, TakenStep } from '../upstream/served.ts';
 import { ask, concernsOf } from '../upstream/session/asking.ts';
+import { rowKeyOf } from '../write/prepared.ts';
 import { tooManyRelayed } from './awaited-ids.ts';
 import { confirmedCore } from './confirmed-rows.ts';
 import { ConfirmedSteps } from './confirmed-steps.ts';
@@ -236,7 +237,7 @@ export class Relay implements Served {
   #settled(transaction: TransactionId): void {
     const forwarded = this.#forwarding.conclude(transaction, null);
     forwarded?.session?.concluded(forwarded);
-    forwarded?.session?.holdsFromNow(forwarded.operations.map(keyOf));
+    forwarded?.session?.holdsFromNow(forwarded.operations.map(rowKeyOf));
     this.#pending.withdraw(transaction);
   }
 

@@ -14,11 +14,10 @@ import type { Covers } from '../covers.ts';
 import type { Reader } from '../reader.ts';
 import type { RowKey } from '../row-key.ts';
 import type { Said, Upstream, Welcome } from '../stream.ts';
-import type { CommitQueue, Outcome } from '../write/commit-queue.ts';
+import { type CommitQueue, NOTHING_DONE, type Outcome } from '../write/commit-queue.ts';
 import { Journal } from '../write/journal.ts';
 import { Confirming } from './confirming/confirming.ts';
 import { Quarantine } from './confirming/quarantine.ts';
-import type { Served } from './confirming/served.ts';
 import { Stages } from './confirming/stages.ts';
 import { Standing } from './confirming/standing.ts';
 import { letGoUntoldStaged } from './confirming/untold.ts';
@@ -26,10 +25,10 @@ import { becomeWhole } from './confirming/whole.ts';
 import { createCoverage } from './following/coverage.ts';
 import { Following } from './following/following.ts';
 import { HeldIds, SWEEP_MS } from './following/held-ids.ts';
+import { beginUploads } from './incoming/first-upload.ts';
 import { dropForeign } from './incoming/foreign-step.ts';
 import { Frame } from './incoming/incoming.ts';
 import type { IncomingParts } from './incoming/incoming-parts.ts';
-import { offer } from './incoming/offering.ts';
 import { Kept } from './kept/kept.ts';
 import { restore } from './kept/restore.ts';
 import { MAX_CLOSE_MS } from './limits.ts';
@@ -40,10 +39,12 @@ import { ForeignPending } from './overlay/foreign-pending.ts';
 import { Overlay } from './overlay/overlay.ts';
 import { RecentRows } from './overlay/recent-rows.ts';
 import { ShelfRows } from './refusals/shelf-rows.ts';
+import type { Served } from './served.ts';
 import type { AuthorityClock } from './session/authority-clock.ts';
 import { Collections } from './session/collections.ts';
-import { Connection, interrupted } from './session/connection.ts';
+import { Connection } from './session/connection.ts';
 import { Questions } from './session/questions.ts';
+import { interrupted } from './session/session-errors.ts';
 import { Verifying } from './verifying/verifying.ts';
 
 export interface ReplicaParts {
@@ -230,7 +231,7 @@ export class Replica {
   #keepCursor(): void {
     const run = (): Outcome => {
       this.kept.keepCursor();
-      return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+      return NOTHING_DONE;
     };
     this.#assembled!.queue.add({ run, committed: () => undefined, failed: () => undefined });
   }
@@ -269,7 +270,7 @@ export class Replica {
       this.#author = author;
     };
     const failed = (error: unknown) => this.#fail(error);
-    offer({ incoming: this.#incoming(), queue, connection: this.connection, become, failed }, welcome);
+    beginUploads({ incoming: this.#incoming(), queue, connection: this.connection, become, failed }, welcome);
   }
 
   /** Nothing was asked for: what is held of a session before belongs to nobody. */
@@ -301,7 +302,7 @@ export class Replica {
       run: () => {
         // Another session may have begun while it waited; and behind a frame that was not taken none is.
         const isOver = session !== this.connection.session || this.#hasFailed;
-        if (isOver) return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+        if (isOver) return NOTHING_DONE;
         this.#hasFailed = true;
         const outcome = frame.run(messages);
         this.#hasFailed = false;

@@ -33,6 +33,9 @@ export type Outcome =
   /** Its work is taken back, and it goes on outside the group. */
   | { readonly kind: 'left' };
 
+/** Nothing was written. */
+export const NOTHING_DONE = { kind: 'done', commits: [], operations: 0, bytes: 0 } as const satisfies Outcome;
+
 export interface Member {
   /** Runs inside the group's SQLite transaction. What it throws fails this member alone. */
   readonly run: () => Outcome;

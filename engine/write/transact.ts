@@ -74,7 +74,7 @@ interface Parts {
   readonly queue: CommitQueue;
   readonly transactions: TransactionParts;
   /** Between their two groups. */
-  readonly following: Set<Following>;
+  readonly running: Set<Running>;
   /** Why none may be followed or run again any more. */
   closed: TendrilError | null;
 }
@@ -86,7 +86,7 @@ export function createTransactor(
   transactions: TransactionParts,
   usual: Staging = 'queue',
 ): Transactor {
-  const parts: Parts = { core, queue, transactions, following: new Set(), closed: null };
+  const parts: Parts = { core, queue, transactions, running: new Set(), closed: null };
   return {
     transact: <Result>(
       callback: (tx: Transaction) => Result | Promise<Result>,
@@ -101,10 +101,10 @@ export function createTransactor(
         const settle = { resolve: resolve as (value: unknown) => void, reject };
         queue.add(new Beginning(parts, { callback, retries, until, staging, within, ...settle }));
       }),
-    open: () => parts.following.size,
+    open: () => parts.running.size,
     close: (reason) => {
       parts.closed = reason;
-      for (const following of parts.following) following.abandon(reason);
+      for (const running of parts.running) running.abandon(reason);
     },
   };
 }
@@ -143,7 +143,7 @@ class Beginning implements Member {
   }
 
   committed(): void {
-    if (this.#left) new Following(this.#parts, this.#request, this.#transaction!, this.#returned as Promise<unknown>);
+    if (this.#left) new Running(this.#parts, this.#request, this.#transaction!, this.#returned as Promise<unknown>);
     else resolveWhen(this.#parts, this.#request, this.#transaction!, this.#returned);
   }
 
@@ -156,7 +156,7 @@ class Beginning implements Member {
 }
 
 /** Between the groups: waits for the callback's promise. */
-class Following {
+class Running {
   readonly #parts: Parts;
   readonly #request: Request;
   readonly #transaction: OpenTransaction;
@@ -167,7 +167,7 @@ class Following {
     this.#request = request;
     this.#transaction = transaction;
     this.#cancel = parts.core.scheduler.after(MAX_TRANSACTION_MS, () => this.abandon(tooLong()));
-    parts.following.add(this);
+    parts.running.add(this);
     promise.then(
       (value) => {
         if (this.#end(ended)) parts.queue.add(new Finishing(parts, request, transaction, value));
@@ -178,7 +178,7 @@ class Following {
       },
     );
     if (parts.closed !== null) this.abandon(parts.closed);
-    else if (parts.following.size > MAX_OPEN_TRANSACTIONS) this.abandon(tooManyOpen());
+    else if (parts.running.size > MAX_OPEN_TRANSACTIONS) this.abandon(tooManyOpen());
   }
 
   abandon(reason: TendrilError): void {
@@ -189,7 +189,7 @@ class Following {
   #end(reason: () => unknown): boolean {
     this.#cancel();
     this.#transaction.end(reason);
-    return this.#parts.following.delete(this);
+    return this.#parts.running.delete(this);
   }
 }
 

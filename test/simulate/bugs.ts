@@ -102,7 +102,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the base is not moved when own operations are settled',
-    file: 'engine/upstream/overlay/overlay.ts',
+    file: 'engine/upstream/overlay/overlay-step.ts',
     find: `    met.confirmed = row;
     met.hasLeft = false;
     met.isSettled = true;`,

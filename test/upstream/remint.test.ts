@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.ts';
 import type { Pending } from '../../engine/upstream/outbox/outbox.ts';
-import { OverlayStep } from '../../engine/upstream/overlay/overlay.ts';
+import { OverlayStep } from '../../engine/upstream/overlay/overlay-step.ts';
 import { type Reminted, rebase, refuse } from '../../engine/upstream/refusals/remint.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { idFrom } from '../../index.ts';

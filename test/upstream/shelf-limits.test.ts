@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.ts';
 import { MAX_SHELF_BYTES, MAX_SHELF_TRANSACTIONS } from '../../engine/upstream/limits.ts';
 import type { Pending } from '../../engine/upstream/outbox/outbox.ts';
-import { OverlayStep } from '../../engine/upstream/overlay/overlay.ts';
+import { OverlayStep } from '../../engine/upstream/overlay/overlay-step.ts';
 import { idFrom, type TendrilError } from '../../index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import { createTestScheduler } from '../support/ports.ts';

@@ -22,10 +22,11 @@ import { type IndexSizes, SelectionIndex } from '../../live/selection-index.ts';
 import { capacityOf } from '../../live/window.ts';
 import type { SelectionNumber } from '../../stream.ts';
 import type { FeedWork } from '../feed-work.ts';
+import type { Follower } from '../follower.ts';
 import { MAX_WINDOW_LIMIT } from '../limits.ts';
 import { type FollowedRows, FollowedSelection } from './followed-selection.ts';
 import type { WindowParts } from './followed-window.ts';
-import { type Follower, Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
 
 export interface FollowedParts {
   readonly source: Source;

@@ -1,9 +1,9 @@
 /** Held ids: the entities that one session follows by id, whether they exist or not. */
 import { TendrilError } from '../../../errors.ts';
 import type { EntityId } from '../../../storage/index.ts';
+import type { Follower } from '../follower.ts';
 import { MAX_HELD_IDS } from '../limits.ts';
 import type { FollowedCollection } from './followed-collection.ts';
-import type { Follower } from './subscription.ts';
 
 export class HeldIds {
   readonly #follower: Follower;

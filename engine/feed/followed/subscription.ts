@@ -5,15 +5,9 @@
  * known to have as they are; for no others: those come with a later chunk as they are then.
  */
 import type { EntityId } from '../../../storage/index.ts';
-import type { Said, SubscriptionNumber } from '../../stream.ts';
+import type { SubscriptionNumber } from '../../stream.ts';
+import type { Follower } from '../follower.ts';
 import type { FollowedSelection } from './followed-selection.ts';
-
-/** A session, as what it follows knows it. */
-export interface Follower {
-  readonly say: (said: Said) => void;
-  /** It cannot be told the truth any more: it ends with `error`. */
-  readonly fail: (error: unknown) => void;
-}
 
 export class Subscription {
   readonly follower: Follower;

@@ -13,10 +13,10 @@ import type { FeedRows } from '../feed-rows.ts';
 import type { FeedWork } from '../feed-work.ts';
 import type { FollowedCollection } from '../followed/followed-collection.ts';
 import type { HeldIds } from '../followed/held-ids.ts';
-import type { Follower } from '../followed/subscription.ts';
+import type { Follower } from '../follower.ts';
+import type { Job } from '../job.ts';
 import { MAX_CHUNK_BYTES } from '../limits.ts';
 import type { CatchUp } from '../past/catch-up.ts';
-import type { Job } from './hydration.ts';
 
 export interface HoldingParts {
   readonly rows: FeedRows;

@@ -13,8 +13,9 @@ import type { Source } from '../../change.ts';
 import type { FeedWork } from '../feed-work.ts';
 import type { FollowedCollection } from '../followed/followed-collection.ts';
 import type { Subscription } from '../followed/subscription.ts';
+import type { Job } from '../job.ts';
 import { MAX_CHUNK_BYTES } from '../limits.ts';
-import type { Portion } from './shared-answers.ts';
+import type { Portion } from '../past/shared-answers.ts';
 import { type Found, NO_BUCKETS, type Walk } from './walk.ts';
 
 type Chunk = NonNullable<Portion['said']>;
@@ -23,12 +24,6 @@ export interface HydrationParts {
   readonly source: Source;
   readonly work: FeedWork;
   readonly chunkRows: number;
-}
-
-/** Something that is said in several turns. */
-export interface Job {
-  /** Says the next part, or does what must be done before. False when there is nothing to say any more. */
-  readonly advance: () => boolean;
 }
 
 export class Hydration implements Job {

@@ -10,7 +10,7 @@ import type { Basis } from '../../stream.ts';
 import type { FeedRows } from '../feed-rows.ts';
 import type { FollowedCollection } from '../followed/followed-collection.ts';
 import type { FollowedSelection } from '../followed/followed-selection.ts';
-import type { Portion } from './shared-answers.ts';
+import type { SharedParts } from '../past/shared-answers.ts';
 
 /** What is to be said of one id. `unchanged`: nothing, but it has been looked at. */
 export type Found =
@@ -34,13 +34,6 @@ export interface Walk {
   readonly shared?: SharedParts;
   /** Where the bytes of a row may be known. */
   readonly encode?: (row: StoredRow) => Uint8Array | TendrilError;
-}
-
-/** Of one selection and what a session had of it. - `most`: the rows that one chunk may look at. */
-export interface SharedParts {
-  /** What comes after `after`; null where nobody was told, or it may not be so any more. */
-  readonly known: (after: EntityId | null, most: number) => Portion | null;
-  readonly keep: (after: EntityId | null, most: number, portion: Portion) => void;
 }
 
 export const NO_BUCKETS = new Uint8Array(0);

@@ -10,8 +10,8 @@
 import type { Position, TransactionId } from '../../../storage/index.ts';
 import type { Core } from '../../core.ts';
 import type { LoggedTransaction, Peer, Said } from '../../stream.ts';
-import type { Job } from '../hydration/hydration.ts';
-import { MAX_CHUNK_BYTES, MAX_LOGGED_OPERATIONS } from '../limits.ts';
+import type { Job } from '../job.ts';
+import { LOGGED_OPERATIONS_TOGETHER, MAX_CHUNK_BYTES } from '../limits.ts';
 
 export interface LogFeedParts {
   readonly core: Pick<Core, 'log'>;
@@ -43,7 +43,7 @@ export class LogFeed implements Job {
   advance(): boolean {
     const { core, say } = this.#parts;
     const { log } = core;
-    const logged = log.transactionsSince(this.#told, MAX_LOGGED_OPERATIONS, MAX_CHUNK_BYTES);
+    const logged = log.transactionsSince(this.#told, LOGGED_OPERATIONS_TOGETHER, MAX_CHUNK_BYTES);
     if (logged.length > 0) {
       const transactions = logged.map((one): LoggedTransaction => {
         return this.#offered.delete(one.transaction) ? { ...one, operations: [] } : one;

@@ -15,10 +15,10 @@
 import { TendrilError } from '../../../errors.ts';
 import type { Cursor, Descriptor, EntityId, Log, Position, StoredRow } from '../../../storage/index.ts';
 import type { FollowedSelection } from '../followed/followed-selection.ts';
-import type { SharedParts } from '../hydration/walk.ts';
 import { MAX_CATCH_UP_OPERATIONS, MAX_DEPARTURES } from '../limits.ts';
 import { ChangedRows } from './changed-rows.ts';
 import { OperationCount } from './operation-count.ts';
+import type { SharedParts } from './shared-answers.ts';
 import type { SharedPast } from './shared-past.ts';
 
 export interface CatchUpParts {

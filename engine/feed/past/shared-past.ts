@@ -25,7 +25,6 @@ import {
 } from '../../../storage/index.ts';
 import type { Scheduler } from '../../ports/scheduler.ts';
 import type { FeedRows } from '../feed-rows.ts';
-import { SharedAnswers } from '../hydration/shared-answers.ts';
 import {
   MAX_CATCH_UP_OPERATIONS,
   MAX_CATCH_UP_TURN,
@@ -34,6 +33,7 @@ import {
   MAX_SHARED_IMAGES,
   SHARED_PAST_MS,
 } from '../limits.ts';
+import { SharedAnswers } from './shared-answers.ts';
 
 export interface PastParts {
   readonly log: Pick<Log, 'changedSince'>;

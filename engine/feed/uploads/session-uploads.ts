@@ -10,7 +10,7 @@ import { type EntityId, encodeOrDamage, type OperationId, type Position } from '
 import type { Part, Peer } from '../../stream.ts';
 import type { FeedDesk } from '../feed-desk.ts';
 import type { HeldIds } from '../followed/held-ids.ts';
-import type { Follower } from '../followed/subscription.ts';
+import type { Follower } from '../follower.ts';
 import { GO_ON_BELOW, PAUSE_AT } from '../limits.ts';
 import type { Uploaded } from './judge-upload.ts';
 import { Upload, type UploadRequest, type Verdict } from './upload.ts';

@@ -12,7 +12,7 @@ import { TendrilError } from '../../../errors.ts';
 import type { OperationId, Position, TransactionId } from '../../../storage/index.ts';
 import type { Core, Prepared } from '../../core.ts';
 import type { RequestOf } from '../../stream.ts';
-import type { Member, Outcome } from '../../write/commit-queue.ts';
+import { type Member, NOTHING_DONE, type Outcome } from '../../write/commit-queue.ts';
 import { applyUpload } from './apply-upload.ts';
 import { hasDrifted, isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 
@@ -49,8 +49,6 @@ interface Sound {
   readonly fresh: readonly Prepared[];
 }
 
-const NOTHING_APPLIED: Outcome = { kind: 'done', commits: [], operations: 0, bytes: 0 };
-
 export class Upload implements Member {
   readonly #desk: UploadDesk;
   readonly #author: string | null;
@@ -84,7 +82,7 @@ export class Upload implements Member {
       // What applying it wrote is taken back. Bytes that cannot be read are refused whenever they come.
       if (isSound || !this.#isRead || !this.#isMemorable(error)) return { kind: 'left' };
       log.outcomes.refuse(transaction, pieces, error);
-      return NOTHING_APPLIED;
+      return NOTHING_DONE;
     }
   }
 

@@ -21,8 +21,9 @@ import type { CatalogEntry } from '../../catalog.ts';
 import type { Prepared } from '../../core.ts';
 import type { Part } from '../../stream.ts';
 import { mergeOperation } from '../../write/merge.ts';
-import type { OverlayStep } from '../overlay/overlay.ts';
-import { type Collections, violation } from '../session/collections.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
+import type { Collections } from '../session/collections.ts';
+import { violation } from '../session/session-errors.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { SessionStage, Stage, Stages } from './stages.ts';
 

@@ -15,9 +15,10 @@ import type { Core } from '../../core.ts';
 import { type RowKey, rowKey } from '../../row-key.ts';
 import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
-import { type Overlay, OverlayStep } from '../overlay/overlay.ts';
+import type { Overlay } from '../overlay/overlay.ts';
+import { OverlayStep } from '../overlay/overlay-step.ts';
+import type { Served } from '../served.ts';
 import type { Collections } from '../session/collections.ts';
-import type { Served } from './served.ts';
 import type { SessionStage, Stage } from './stages.ts';
 import { letGoUntold } from './untold.ts';
 

@@ -4,7 +4,8 @@ import type { Core, Prepared } from '../../core.ts';
 import type { SaidOf } from '../../stream.ts';
 import type { Outbox } from '../outbox/outbox.ts';
 import { type ForeignPending, foreignOperations } from '../overlay/foreign-pending.ts';
-import { type Overlay, OverlayStep } from '../overlay/overlay.ts';
+import type { Overlay } from '../overlay/overlay.ts';
+import { OverlayStep } from '../overlay/overlay-step.ts';
 import type { Collections } from '../session/collections.ts';
 
 export interface ForeignParts {

@@ -5,7 +5,6 @@
 import type { Core } from '../../core.ts';
 import type { Confirming } from '../confirming/confirming.ts';
 import type { Quarantine } from '../confirming/quarantine.ts';
-import type { Served } from '../confirming/served.ts';
 import type { Stages } from '../confirming/stages.ts';
 import type { Standing } from '../confirming/standing.ts';
 import type { Following } from '../following/following.ts';
@@ -17,6 +16,7 @@ import type { Settlements } from '../outbox/settlements.ts';
 import type { ForeignPending } from '../overlay/foreign-pending.ts';
 import type { Overlay } from '../overlay/overlay.ts';
 import type { ShelfRows } from '../refusals/shelf-rows.ts';
+import type { Served } from '../served.ts';
 import type { Collections } from '../session/collections.ts';
 import type { Connection } from '../session/connection.ts';
 import type { Questions } from '../session/questions.ts';

@@ -14,13 +14,13 @@ import { parametersOf } from '../../live/plan.ts';
 import { rowKey } from '../../row-key.ts';
 import type { Said, SaidOf, Step } from '../../stream.ts';
 import type { Outcome } from '../../write/commit-queue.ts';
+import { rowKeyOf } from '../../write/prepared.ts';
 import type { Stage } from '../confirming/stages.ts';
 import { becomeWhole } from '../confirming/whole.ts';
 import type { Followed } from '../following/followed.ts';
 import type { Following } from '../following/following.ts';
-import { keyOf } from '../outbox/outbox.ts';
-import { OverlayStep } from '../overlay/overlay.ts';
-import { violation } from '../session/collections.ts';
+import { OverlayStep } from '../overlay/overlay-step.ts';
+import { violation } from '../session/session-errors.ts';
 import { takeForeign } from './foreign-step.ts';
 import type { IncomingParts } from './incoming-parts.ts';
 import { settle } from './settle.ts';
@@ -254,7 +254,7 @@ export class Frame {
     const step = new OverlayStep(overlay);
     const operations = settled === null ? [] : this.#settle(step, settled, position);
     this.#parts.verifying.changed(said, operations);
-    const settledRows = new Set(operations.map(keyOf));
+    const settledRows = new Set(operations.map(rowKeyOf));
     for (const part of parts) {
       // What the authority added to these operations (it narrows a head) comes as items at the same position.
       const isSettled = part.kind === 'items' && settledRows.has(rowKey(part.collection, part.entity));

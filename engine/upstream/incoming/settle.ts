@@ -8,10 +8,10 @@ import type { Position, TransactionId } from '../../../storage/index.ts';
 import type { Prepared } from '../../core.ts';
 import { byEntity } from '../../write/prepared.ts';
 import type { Confirming } from '../confirming/confirming.ts';
-import type { Served } from '../confirming/served.ts';
 import type { HeldIds } from '../following/held-ids.ts';
 import type { Outbox } from '../outbox/outbox.ts';
-import type { OverlayStep } from '../overlay/overlay.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
+import type { Served } from '../served.ts';
 import type { Collections } from '../session/collections.ts';
 
 export interface SettleParts {

@@ -10,9 +10,10 @@ import { TendrilError } from '../../../errors.ts';
 import type { Operation, TransactionId } from '../../../storage/index.ts';
 import { partsOf, type RowKey, rowKey } from '../../row-key.ts';
 import type { SaidOf } from '../../stream.ts';
+import { rowKeyOf } from '../../write/prepared.ts';
 import { MAX_ATTEMPTS } from '../limits.ts';
-import { keyOf, type Pending } from '../outbox/outbox.ts';
-import { OverlayStep } from '../overlay/overlay.ts';
+import type { Pending } from '../outbox/outbox.ts';
+import { OverlayStep } from '../overlay/overlay-step.ts';
 import { type Reminted, rebase, refuse } from '../refusals/remint.ts';
 import type { IncomingParts } from './incoming-parts.ts';
 
@@ -80,7 +81,7 @@ export class Verdicts {
       const { collection, entity, transaction } = operation;
       const reason = gone.get(rowKey(collection, entity)) ?? { cause: transaction, error: withoutRow(operation) };
       this.#shelve(step, [pending], reason.cause, reason.error);
-      for (const each of pending.operations) gone.set(keyOf(each), reason);
+      for (const each of pending.operations) gone.set(rowKeyOf(each), reason);
     }
   }
 

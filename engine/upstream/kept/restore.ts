@@ -23,10 +23,12 @@ import type {
 import type { Core } from '../../core.ts';
 import type { Reader } from '../../reader.ts';
 import { partsOf, type RowKey, rowKey } from '../../row-key.ts';
+import { rowKeyOf } from '../../write/prepared.ts';
 import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
-import { keyOf, type Outbox, type Pending } from '../outbox/outbox.ts';
-import { merged, type Overlay } from '../overlay/overlay.ts';
+import type { Outbox, Pending } from '../outbox/outbox.ts';
+import { merged } from '../overlay/merged.ts';
+import type { Overlay } from '../overlay/overlay.ts';
 import type { Kept } from './kept.ts';
 
 export interface RestoreParts {
@@ -128,10 +130,10 @@ function divide(
   const made = new Set<RowKey>();
   for (const pending of transactions) {
     const stands = pending.operations.every((each) => {
-      const key = keyOf(each);
+      const key = rowKeyOf(each);
       return made.has(key) || each.operation.edits[0]?.kind === 'create' || bases.has(key);
     });
-    if (stands) for (const key of pending.operations.map(keyOf)) made.add(key);
+    if (stands) for (const key of pending.operations.map(rowKeyOf)) made.add(key);
     (stands ? standing : baseless).push(pending);
   }
   return { standing, baseless };
@@ -167,7 +169,7 @@ function isAmiss({ outbox }: RestoreParts, bases: Bases, key: RowKey): boolean {
 
 /** Of each row that is, or is said to be, pending. */
 function everyKey({ core }: RestoreParts, standing: readonly Pending[], bases: Bases): readonly RowKey[] {
-  const keys = new Set([...bases.all(), ...standing.flatMap(({ operations }) => operations.map(keyOf))]);
+  const keys = new Set([...bases.all(), ...standing.flatMap(({ operations }) => operations.map(rowKeyOf))]);
   for (const { collection } of core.catalog.entries) {
     const marked = core.driver.all(`SELECT id FROM ${quoteName(`_${collection.name}`)} WHERE _pending IS NOT NULL`);
     for (const [id] of marked) keys.add(rowKey(collection.name, id as EntityId));
@@ -189,7 +191,7 @@ function mend({ core, outbox }: RestoreParts, bases: Bases, key: RowKey): void {
 }
 
 function restoreBases({ core, overlay }: RestoreParts, standing: readonly Pending[], bases: Bases): void {
-  for (const key of new Set(standing.flatMap(({ operations }) => operations.map(keyOf)))) {
+  for (const key of new Set(standing.flatMap(({ operations }) => operations.map(rowKeyOf)))) {
     const { collection, id } = partsOf(key);
     const kept = bases.get(key);
     const { row, hasLeft } = kept ?? { row: null, hasLeft: false };

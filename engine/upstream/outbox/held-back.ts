@@ -10,9 +10,10 @@ import { TendrilError } from '../../../errors.ts';
 import type { PendingState, TransactionId } from '../../../storage/index.ts';
 import type { Prepared } from '../../core.ts';
 import type { Staging } from '../../staging.ts';
-import type { CommitQueue } from '../../write/commit-queue.ts';
+import { type CommitQueue, NOTHING_DONE } from '../../write/commit-queue.ts';
 import type { Journal } from '../../write/journal.ts';
-import { keyOf, type Outbox } from './outbox.ts';
+import { rowKeyOf } from '../../write/prepared.ts';
+import type { Outbox } from './outbox.ts';
 import type { Sender } from './sender.ts';
 import type { Outcomes, Settlements } from './settlements.ts';
 
@@ -23,7 +24,7 @@ export function stateOf(
   operations: readonly Prepared[],
   staging: Staging,
 ): PendingState {
-  const below = (each: Prepared) => outbox.operationsOf(keyOf(each)).at(-1)?.operation.transaction;
+  const below = (each: Prepared) => outbox.operationsOf(rowKeyOf(each)).at(-1)?.operation.transaction;
   const held = outbox.held === 0 ? [] : operations.filter((each) => outbox.get(below(each)!)?.state === 'held');
   if (staging === 'hold') return 'held';
   if (held.length === 0) return 'queued';
@@ -62,7 +63,7 @@ export function flushHeld({ queue, journal, outbox, sender, settlements }: Flush
           outbox.setState(pending, 'queued');
           released.push(pending.transaction);
         }
-        return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+        return NOTHING_DONE;
       },
       committed: () => {
         journal.clear();

@@ -15,9 +15,9 @@ import {
   type TransactionId,
 } from '../../../storage/index.ts';
 import type { Prepared } from '../../core.ts';
-import { type RowKey, rowKey } from '../../row-key.ts';
+import type { RowKey } from '../../row-key.ts';
 import type { Journal } from '../../write/journal.ts';
-import { sizeOf } from '../../write/prepared.ts';
+import { rowKeyOf, sizeOf } from '../../write/prepared.ts';
 import { MAX_OUTBOX_BYTES, MAX_OUTBOX_TRANSACTIONS } from '../limits.ts';
 
 /** - `attempt`: 1, 2, 3, ... - `rebases`: how often the authority could not take it as it was. */
@@ -74,7 +74,7 @@ export class Outbox {
     this.#put({ transaction, place: this.#places, attempt: 1, rebases: 0, state, operations });
     this.#setBytes(bytes);
     for (const each of operations) {
-      const key = keyOf(each);
+      const key = rowKeyOf(each);
       this.#journal.set(this.#ofRow, key, [...this.operationsOf(key), each]);
     }
   }
@@ -87,7 +87,7 @@ export class Outbox {
       this.#bytes += sizeOf(pending.operations);
       if (pending.state === 'held') this.#held += 1;
       for (const each of pending.operations) {
-        const key = keyOf(each);
+        const key = rowKeyOf(each);
         const others = this.#ofRow.get(key) as Prepared[] | undefined;
         if (others === undefined) this.#ofRow.set(key, [each]);
         else others.push(each);
@@ -107,7 +107,7 @@ export class Outbox {
     this.#store.removeTransaction(place);
     this.#setBytes(this.#bytes - sizeOf(operations));
     const gone = new Set(operations);
-    for (const key of new Set(operations.map(keyOf))) {
+    for (const key of new Set(operations.map(rowKeyOf))) {
       const left = this.operationsOf(key).filter((each) => !gone.has(each));
       this.#journal.set(this.#ofRow, key, left.length === 0 ? undefined : left);
     }
@@ -119,7 +119,7 @@ export class Outbox {
     const renewed = new Map(pending.operations.map((each, index) => [each, operations[index]!]));
     this.#put({ ...pending, attempt: pending.attempt + 1, rebases, operations });
     this.#setBytes(this.#bytes - sizeOf(pending.operations) + sizeOf(operations));
-    for (const key of new Set(operations.map(keyOf))) {
+    for (const key of new Set(operations.map(rowKeyOf))) {
       const all = this.operationsOf(key).map((each) => renewed.get(each) ?? each);
       this.#journal.set(this.#ofRow, key, all);
     }
@@ -148,10 +148,6 @@ export class Outbox {
     });
     this.#bytes = bytes;
   }
-}
-
-export function keyOf({ operation: { collection, entity } }: Prepared): RowKey {
-  return rowKey(collection, entity);
 }
 
 function full(transactions: number, bytes: number): TendrilError {

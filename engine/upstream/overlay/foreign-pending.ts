@@ -11,9 +11,8 @@ import { decodeOperation, digestOf, type TransactionId } from '../../../storage/
 import type { Prepared } from '../../core.ts';
 import type { RowKey } from '../../row-key.ts';
 import type { Journal } from '../../write/journal.ts';
-import { sizeOf } from '../../write/prepared.ts';
+import { rowKeyOf, sizeOf } from '../../write/prepared.ts';
 import { MAX_FOREIGN_BYTES, MAX_FOREIGN_TRANSACTIONS } from '../limits.ts';
-import { keyOf } from '../outbox/outbox.ts';
 
 const NONE: readonly Prepared[] = [];
 
@@ -46,7 +45,7 @@ export class ForeignPending {
     this.#journal.set(this.#transactions, transaction, operations);
     this.#addBytes(bytes);
     for (const each of operations) {
-      const key = keyOf(each);
+      const key = rowKeyOf(each);
       this.#journal.set(this.#ofRow, key, [...this.operationsOf(key), each]);
     }
     return true;
@@ -59,7 +58,7 @@ export class ForeignPending {
     this.#journal.set(this.#transactions, transaction, undefined);
     this.#addBytes(-sizeOf(operations));
     const gone = new Set(operations);
-    for (const key of new Set(operations.map(keyOf))) {
+    for (const key of new Set(operations.map(rowKeyOf))) {
       const left = this.operationsOf(key).filter((each) => !gone.has(each));
       this.#journal.set(this.#ofRow, key, left.length === 0 ? undefined : left);
     }

@@ -11,9 +11,10 @@ import { MAX_PRECURSORS, type Operation, type OperationId, type StoredRow } from
 import type { Catalog } from '../../catalog.ts';
 import type { Core, Prepared } from '../../core.ts';
 import type { RowKey } from '../../row-key.ts';
-import { prepared } from '../../write/prepared.ts';
-import { keyOf, type Outbox, type Pending } from '../outbox/outbox.ts';
-import { merged, type OverlayStep } from '../overlay/overlay.ts';
+import { prepared, rowKeyOf } from '../../write/prepared.ts';
+import type { Outbox, Pending } from '../outbox/outbox.ts';
+import { merged } from '../overlay/merged.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
 
 export interface Reminted {
   readonly renewed: readonly Pending[];
@@ -47,7 +48,7 @@ function concernedBy(roots: readonly Pending[], outbox: Outbox): readonly Pendin
   const looked = new Map<RowKey, number>();
   // Grows while it is walked.
   for (const { operations, place } of concerned) {
-    for (const key of operations.map(keyOf)) {
+    for (const key of operations.map(rowKeyOf)) {
       if ((looked.get(key) ?? Number.POSITIVE_INFINITY) <= place) continue;
       looked.set(key, place);
       for (const { operation } of outbox.operationsOf(key)) {
@@ -73,7 +74,7 @@ function remake(
   /** Rows as the transactions walked so far leave them: whoever comes later on such a row is walked, too. */
   const rows = new Map<RowKey, StoredRow | null>();
   const rowOf = (prepared: Prepared): StoredRow | null => {
-    const key = keyOf(prepared);
+    const key = rowKeyOf(prepared);
     const held = rows.get(key);
     if (held !== undefined) return held;
     const entry = entryOf(core.catalog, prepared);
@@ -97,7 +98,7 @@ function remake(
       for (const { operation } of pending.operations) touch(core.catalog, step, operation);
     }
     for (const each of outbox.get(pending.transaction)?.operations ?? []) {
-      rows.set(keyOf(each), merged(entryOf(core.catalog, each), rowOf(each), [each]));
+      rows.set(rowKeyOf(each), merged(entryOf(core.catalog, each), rowOf(each), [each]));
     }
   }
   return { renewed, refused, baseless };
@@ -111,7 +112,7 @@ function renewAll(
 ): readonly Prepared[] {
   const within = new Map<RowKey, StoredRow | null>();
   return operations.map((each) => {
-    const key = keyOf(each);
+    const key = rowKeyOf(each);
     const row = within.get(key) ?? rowOf(each);
     const renewed = renew(core, each.operation, (row?.head ?? []).slice(0, MAX_PRECURSORS));
     within.set(key, merged(entryOf(core.catalog, each), row, [renewed]));

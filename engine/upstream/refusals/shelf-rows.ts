@@ -16,7 +16,7 @@ import type { Journal } from '../../write/journal.ts';
 import { MAX_SHELF_BYTES, MAX_SHELF_TRANSACTIONS } from '../limits.ts';
 import type { Pending } from '../outbox/outbox.ts';
 import { reasonOf } from '../outbox/settlements.ts';
-import type { OverlayStep } from '../overlay/overlay.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
 import { Refused, refusedRow } from './refused.ts';
 
 const { name: NAME, table } = Refused;

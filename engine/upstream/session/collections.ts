@@ -6,6 +6,7 @@
  *     its default, what both have must have the same type, merge rule and default, else that collection is refused;
  *   - rows come in the authority's descriptor, and are read by it.
  */
+
 import { TendrilError } from '../../../errors.ts';
 import {
   type Descriptor,
@@ -17,6 +18,7 @@ import {
 } from '../../../storage/index.ts';
 import type { Catalog, CatalogEntry } from '../../catalog.ts';
 import type { Described, Request } from '../../stream.ts';
+import { violation } from './session-errors.ts';
 
 export class Collections {
   readonly #catalog: Catalog;
@@ -104,15 +106,6 @@ export class Collections {
 function readAs(other: Descriptor | undefined, entry: CatalogEntry, bytes: Uint8Array): StoredRow {
   if (other === undefined) return decodeRow(entry.descriptor, bytes);
   return translateRow(other, entry.descriptor, decodeRow(other, bytes));
-}
-
-export function violation(what: string): TendrilError {
-  return new TendrilError({
-    code: 'protocol-violation',
-    problem: `The upstream sent ${what}.`,
-    remedy: 'Check its version. The session was ended; nothing of the frame was taken.',
-    facts: { what },
-  });
 }
 
 function missing(collection: string): TendrilError {

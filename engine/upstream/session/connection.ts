@@ -8,6 +8,7 @@
  *   - a session that is lost is made again after a while (backoff.ts), at once where the way is said to be free, and not
  *     before `connect` is called where the upstream's refusal is final.
  */
+
 import { TendrilError } from '../../../errors.ts';
 import type { Cursor, NodeId, SystemId } from '../../../storage/index.ts';
 import type { Core } from '../../core.ts';
@@ -15,6 +16,7 @@ import type { Ports } from '../../ports/ports.ts';
 import type { Request, Said, Upstream, UpstreamSession, Welcome } from '../../stream.ts';
 import { STABLE_MS } from '../limits.ts';
 import { delayAfter } from './backoff.ts';
+import { interrupted } from './session-errors.ts';
 
 export interface ConnectionParts {
   readonly core: Pick<Core, 'node'> & Ports;
@@ -226,13 +228,5 @@ function otherSystem(own: SystemId, { system, node }: Welcome): TendrilError {
     problem: `This node belongs to the system ${own}; the upstream ${node} is of the system ${system}.`,
     remedy: 'Connect to an upstream of the same system, or open a fresh node for the other one. Nothing was changed.',
     facts: { own, system, node },
-  });
-}
-
-export function interrupted(why: string): TendrilError {
-  return new TendrilError({
-    code: 'offline',
-    problem: `The session with the upstream has ended. ${why}`,
-    remedy: 'Another is made by itself; reconnect() makes one at once.',
   });
 }

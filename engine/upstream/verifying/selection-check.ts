@@ -16,7 +16,7 @@ import type { Followed } from '../following/followed.ts';
 import { BucketSummary, heldOf } from '../following/had.ts';
 import { MAX_CHANGED_MEANWHILE } from '../limits.ts';
 import { type HeldRows, isSameRow } from '../overlay/held-rows.ts';
-import type { OverlayStep } from '../overlay/overlay.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
 import { Comparison } from './comparison.ts';
 import type { Findings } from './findings.ts';
 

@@ -19,9 +19,11 @@ import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
 import { MAX_CHANGED_MEANWHILE, VERIFIED_TOGETHER } from '../limits.ts';
 import { confirmedRows, type HeldRows, isSameRow } from '../overlay/held-rows.ts';
-import type { Overlay, OverlayStep } from '../overlay/overlay.ts';
+import type { Overlay } from '../overlay/overlay.ts';
+import type { OverlayStep } from '../overlay/overlay-step.ts';
 import type { Collections } from '../session/collections.ts';
-import { type Connection, interrupted } from '../session/connection.ts';
+import type { Connection } from '../session/connection.ts';
+import { interrupted } from '../session/session-errors.ts';
 import { Findings, type Verified } from './findings.ts';
 import { isComparable, SelectionCheck } from './selection-check.ts';
 

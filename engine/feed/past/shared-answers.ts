@@ -12,6 +12,13 @@ import type { SaidOf } from '../../stream.ts';
 import type { FollowedSelection } from '../followed/followed-selection.ts';
 import { MAX_SHARED_ANSWER_BYTES } from '../limits.ts';
 
+/** Of one selection and what a session had of it. - `most`: the rows that one chunk may look at. */
+export interface SharedParts {
+  /** What comes after `after`; null where nobody was told, or it may not be so any more. */
+  readonly known: (after: EntityId | null, most: number) => Portion | null;
+  readonly keep: (after: EntityId | null, most: number, portion: Portion) => void;
+}
+
 /** What one chunk tells. */
 export interface Portion {
   readonly rows: Uint8Array[];

@@ -1,8 +1,8 @@
 /** What sessions that had the same are told once for all of them, and what must be found anew. */
 import { describe, expect, test } from 'vitest';
 import type { FollowedSelection } from '../../engine/feed/followed/followed-selection.ts';
-import { type Portion, SharedAnswers } from '../../engine/feed/hydration/shared-answers.ts';
 import { MAX_SHARED_ANSWER_BYTES } from '../../engine/feed/limits.ts';
+import { type Portion, SharedAnswers } from '../../engine/feed/past/shared-answers.ts';
 import type { Cursor, EntityId, Position } from '../../storage/index.ts';
 import type { Believer } from '../support/feed-node.ts';
 import { randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';

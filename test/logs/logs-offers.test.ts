@@ -1,10 +1,10 @@
 /** What a durable node tells and takes of whoever follows its log. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  LOGGED_OPERATIONS_TOGETHER,
   MAX_ALL_WAITING_UPLOADS,
   MAX_CHUNK_BYTES,
   MAX_DRIFT_MS,
-  MAX_LOGGED_OPERATIONS,
   MAX_WAITING_UPLOADS,
 } from '../../engine/feed/limits.ts';
 import { createIngester } from '../../engine/ingest/ingest.ts';
@@ -217,11 +217,11 @@ describe('an offer', () => {
 
 describe('the log', () => {
   test('is told in parts of 1,000 operations, from the cursor on, and then as it grows', async () => {
-    await create(MAX_LOGGED_OPERATIONS + 1);
+    await create(LOGGED_OPERATIONS_TOGETHER + 1);
     ana.session.take({ kind: 'log' });
     ana.session.take({ kind: 'log' });
     ana.pull();
-    expect(told().map((positions) => positions.length)).toEqual([MAX_LOGGED_OPERATIONS, 1]);
+    expect(told().map((positions) => positions.length)).toEqual([LOGGED_OPERATIONS_TOGETHER, 1]);
     await create(2);
     expect(told()).toHaveLength(2);
     ana.pull();

@@ -6,13 +6,13 @@
  *     that fails takes it back;
  *   - of confirmed rows every change is told, once the session is whole: with a step, or as the session becomes whole.
  */
-import type { TendrilError } from '../../../errors.ts';
-import type { EntityId, TransactionId } from '../../../storage/index.ts';
-import type { Bound } from '../../change.ts';
-import type { Prepared } from '../../core.ts';
-import type { SaidOf, Step } from '../../stream.ts';
-import type { Pending } from '../outbox/outbox.ts';
-import type { ConfirmedChange } from '../overlay/overlay.ts';
+import type { TendrilError } from '../../errors.ts';
+import type { EntityId, TransactionId } from '../../storage/index.ts';
+import type { Bound } from '../change.ts';
+import type { Prepared } from '../core.ts';
+import type { SaidOf, Step } from '../stream.ts';
+import type { Pending } from './outbox/outbox.ts';
+import type { ConfirmedChange } from './overlay/overlay.ts';
 
 /** One step of the authority's, as this node has taken it. */
 export interface TakenStep {

@@ -3,7 +3,7 @@
  *
  * Invariants
  *   - nothing is offered to an authority before the file says to which system this node belongs, so that a process that
- *     ends then does not offer it to another system's;
+ *     ends then does not beginUploads it to another system's;
  *   - what is offered has the session's author: what was made under another is made anew, or goes onto the shelf where
  *     nothing is there that it could stand on;
  *   - nothing is offered before it is known what became of each row that is changed here and that a session of another log
@@ -11,15 +11,15 @@
  */
 import { partsOf, type RowKey } from '../../row-key.ts';
 import type { Welcome } from '../../stream.ts';
-import type { CommitQueue, Outcome } from '../../write/commit-queue.ts';
+import { type CommitQueue, NOTHING_DONE, type Outcome } from '../../write/commit-queue.ts';
 import type { HeldIds } from '../following/held-ids.ts';
 import type { Pending } from '../outbox/outbox.ts';
-import { OverlayStep } from '../overlay/overlay.ts';
+import { OverlayStep } from '../overlay/overlay-step.ts';
 import type { Connection } from '../session/connection.ts';
 import type { IncomingParts } from './incoming-parts.ts';
 import { Verdicts } from './verdicts.ts';
 
-export interface OfferingParts {
+export interface FirstUploadParts {
   readonly incoming: IncomingParts;
   readonly queue: CommitQueue;
   readonly connection: Connection;
@@ -28,10 +28,8 @@ export interface OfferingParts {
   readonly failed: (error: unknown) => void;
 }
 
-const NOTHING_DONE = { kind: 'done', commits: [], operations: 0, bytes: 0 } as const satisfies Outcome;
-
 /** - `welcome`: of the present session. */
-export function offer(parts: OfferingParts, welcome: Welcome): void {
+export function beginUploads(parts: FirstUploadParts, welcome: Welcome): void {
   const { incoming, queue, connection, failed } = parts;
   const { overlay, heldIds } = incoming;
   const { session } = connection;
@@ -74,7 +72,7 @@ function takeBackLacking(incoming: IncomingParts, tasks: (() => void)[]): Outcom
   return { ...NOTHING_DONE, commits: commit === null ? [] : [commit] };
 }
 
-function offerKnown(parts: OfferingParts, { system, author }: Welcome): void {
+function offerKnown(parts: FirstUploadParts, { system, author }: Welcome): void {
   const { queue, connection, failed } = parts;
   const { kept } = parts.incoming;
   if (kept.hasAdopted(system)) {
@@ -85,7 +83,7 @@ function offerKnown(parts: OfferingParts, { system, author }: Welcome): void {
   queue.add({
     run: () => {
       kept.adopt(system);
-      return { kind: 'done', commits: [], operations: 0, bytes: 0 };
+      return NOTHING_DONE;
     },
     committed: () => {
       if (session === connection.session) offerUnder(parts, author);
@@ -94,7 +92,7 @@ function offerKnown(parts: OfferingParts, { system, author }: Welcome): void {
   });
 }
 
-function offerUnder(parts: OfferingParts, author: string): void {
+function offerUnder(parts: FirstUploadParts, author: string): void {
   const { incoming, queue, connection, become, failed } = parts;
   const { core, outbox, overlay, sender } = incoming;
   const { session } = connection;
