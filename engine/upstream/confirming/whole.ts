@@ -4,7 +4,7 @@
  * Invariants
  *   - a session that does not resume replaces what was held before: what it did not say goes, but for rows of equal buckets,
  *     whose positions were those of another log and are forgotten. Under something pending it stays as its base, until it is
- *     known what became of it (offering.ts); where it was asked about by its id, that is known: there is no such row;
+ *     known what became of it (incoming/first-upload.ts); where it was asked about by its id, that is known: there is no such row;
  *   - one that resumes changes what it said, and lets go what it did not say and nothing stands for any more (untold.ts).
  */
 import { quoteName } from '../../../query/index.ts';
