@@ -1,33 +1,25 @@
 /**
  * Replica: the part of an ephemeral node that replicates: its outbox, what it follows, and its session with the upstream.
  *
- * Invariants
- *   - a session begins with all that the node uses and all that it has pending; its rows amend those before, or replace them, in one step;
- *   - what comes in waits its turn in the commit queue like any transaction made here;
- *   - a frame that cannot be taken ends the session, and leaves no trace.
+ * Invariant: its parts know each other through what this file gives them, and nothing else puts them together.
  */
-import { TendrilError } from '../../errors.ts';
+import type { TendrilError } from '../../errors.ts';
 import type { EntityId, KeptReplica, OperationId, SystemId } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
 import type { Core, CoreBase } from '../core.ts';
 import type { Covers } from '../covers.ts';
 import type { Reader } from '../reader.ts';
 import type { RowKey } from '../row-key.ts';
-import type { Said, Upstream, Welcome } from '../stream.ts';
+import type { Upstream } from '../stream.ts';
 import { type CommitQueue, NOTHING_DONE, type Outcome } from '../write/commit-queue.ts';
 import { Journal } from '../write/journal.ts';
 import { Confirming } from './confirming/confirming.ts';
 import { Quarantine } from './confirming/quarantine.ts';
 import { Stages } from './confirming/stages.ts';
 import { Standing } from './confirming/standing.ts';
-import { letGoUntoldStaged } from './confirming/untold.ts';
-import { becomeWhole } from './confirming/whole.ts';
 import { createCoverage } from './following/coverage.ts';
 import { Following } from './following/following.ts';
 import { HeldIds, SWEEP_MS } from './following/held-ids.ts';
-import { beginUploads } from './incoming/first-upload.ts';
-import { dropForeign } from './incoming/foreign-step.ts';
-import { Frame } from './incoming/incoming.ts';
 import type { IncomingParts } from './incoming/incoming-parts.ts';
 import { Kept } from './kept/kept.ts';
 import { restore } from './kept/restore.ts';
@@ -44,7 +36,7 @@ import type { AuthorityClock } from './session/authority-clock.ts';
 import { Collections } from './session/collections.ts';
 import { Connection } from './session/connection.ts';
 import { Questions } from './session/questions.ts';
-import { interrupted } from './session/session-errors.ts';
+import { SessionLife } from './session/session-life.ts';
 import { Verifying } from './verifying/verifying.ts';
 
 export interface ReplicaParts {
@@ -91,12 +83,10 @@ export class Replica {
   readonly #confirming: Confirming;
   /** What the file had kept. */
   readonly #found: KeptReplica;
-  /** What the last session had said and is not in the tables can be built on. */
-  #isStageUsable = false;
-  /** A frame could not be taken, or is being taken. */
-  #hasFailed = false;
   #author: string;
   #assembled: Assembled | null = null;
+  /** Once the node has been assembled over this. */
+  #life: SessionLife | null = null;
   #cancelSweep: (() => void) | null = null;
 
   constructor(parts: ReplicaParts) {
@@ -118,9 +108,9 @@ export class Replica {
       author: () => this.#author,
       cursor: () => this.standing.resume,
       system: this.#found.system,
-      began: (welcome) => this.#began(welcome),
-      said: (messages) => this.#said(messages),
-      lost: (reason) => this.#lost(reason),
+      began: (welcome) => this.#life!.began(welcome),
+      said: (messages) => this.#life!.said(messages),
+      lost: (reason) => this.#life?.lost(reason),
       isWhole: () => this.#stages.isWhole,
     });
     const { send, state } = this.connection;
@@ -132,7 +122,7 @@ export class Replica {
       collections: this.collections,
       stages: this.#stages,
       quarantine: this.quarantine,
-      keeps: (collection, row) => this.following.keeps(collection, row),
+      keeps: (collection, row) => this.following.subscriptions.keeps(collection, row),
     });
     const { refusalOf } = this.collections;
     this.following = new Following({ overlay, driver, scheduler, send, connection: state, refusalOf });
@@ -185,11 +175,18 @@ export class Replica {
   /** The first attempt. Whoever wants to know how it went looks at the state. */
   start(assembled: Assembled): void {
     this.#assembled = assembled;
-    const { core, reader } = assembled;
+    const { core, queue, reader } = assembled;
     const { outbox, overlay, following, heldIds, kept } = this;
     const { onError } = this.#parts;
     const cursor = restore({ core, reader, outbox, overlay, following, heldIds, kept, onError }, this.#found);
     this.standing.restore(cursor, this.#found);
+    this.#life = new SessionLife({
+      ...{ incoming: this.#incoming(), queue, onError },
+      become: (author) => {
+        this.#author = author;
+      },
+      committed: () => this.#forgetUndo(),
+    });
     this.connection.connect().catch(() => undefined);
     this.#sweepLater();
   }
@@ -234,132 +231,6 @@ export class Replica {
       return NOTHING_DONE;
     };
     this.#assembled!.queue.add({ run, committed: () => undefined, failed: () => undefined });
-  }
-
-  #began(welcome: Welcome): void {
-    const { time, maxId, epoch, position } = welcome;
-    const { clock, base } = this.#parts;
-    clock.adjust(time);
-    if (maxId !== null) {
-      base.mint.observe(maxId);
-      this.#confirming.observe(maxId);
-    }
-    const { send } = this.connection;
-    send(this.collections.describe());
-    const resumes = this.standing.begin(epoch, position, welcome.resumes);
-    const replaces = !resumes || this.#stages.present?.replaces === true;
-    const isOther = replaces && (this.standing.began === 'anew' || this.standing.kept !== null);
-    const followed = this.following.begin(resumes, this.#isStageUsable);
-    const held = this.heldIds.begin(resumes, isOther);
-    this.#stages.begin([...followed, ...held], resumes);
-    this.#isStageUsable = false;
-    // What is pending may stand on what another log does not have: first its rows are to be known.
-    if (isOther) this.#stages.whenWhole(() => this.#offer(welcome));
-    else this.#offer(welcome);
-    this.#served?.began(!replaces);
-    if (followed.length + held.length === 0) this.#wholeAtOnce();
-    for (const [collection, ids] of this.quarantine.ids()) {
-      // Whether it can be read now.
-      for (const id of ids) void this.heldIds.want(collection, id).catch(() => undefined);
-    }
-  }
-
-  #offer(welcome: Welcome): void {
-    const { queue } = this.#assembled!;
-    const become = (author: string) => {
-      this.#author = author;
-    };
-    const failed = (error: unknown) => this.#fail(error);
-    beginUploads({ incoming: this.#incoming(), queue, connection: this.connection, become, failed }, welcome);
-  }
-
-  /** Nothing was asked for: what is held of a session before belongs to nobody. */
-  #wholeAtOnce(): void {
-    const present = this.#stages.arrived([]);
-    if (present === null) return;
-    this.#assembled!.queue.add({
-      run: () => {
-        this.kept.begin();
-        const commit = becomeWhole({ ...this.#incoming(), lacking: () => undefined }, present);
-        // Nothing is held, and so it stands wherever the session does.
-        if (this.standing.session !== null) this.standing.told(this.standing.session.position, true, false);
-        this.kept.flush(true);
-        return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
-      },
-      committed: () => {
-        this.#served?.committed();
-        for (const task of this.#stages.takeTasks()) task();
-        this.following.tellAll();
-      },
-      failed: (error) => this.#fail(error),
-    });
-  }
-
-  #said(messages: readonly Said[]): void {
-    const session = this.connection.session;
-    const frame = new Frame(this.#incoming());
-    this.#assembled!.queue.add({
-      run: () => {
-        // Another session may have begun while it waited; and behind a frame that was not taken none is.
-        const isOver = session !== this.connection.session || this.#hasFailed;
-        if (isOver) return NOTHING_DONE;
-        this.#hasFailed = true;
-        const outcome = frame.run(messages);
-        this.#hasFailed = false;
-        return outcome;
-      },
-      committed: () => {
-        this.#forgetUndo();
-        frame.committed();
-        this.following.givingUp.goOn();
-        this.heldIds.makeRoom(0);
-      },
-      failed: (error) => this.#fail(error),
-    });
-  }
-
-  #lost(reason: TendrilError): void {
-    if (this.standing.session !== null) this.#standStill();
-    this.sender.end();
-    this.#served?.lost(reason);
-    this.questions.lost(reason);
-    this.verifying.lost(reason);
-    this.settlements.giveUp();
-    this.heldIds.lost(reason);
-    this.#dropForeign();
-    this.following.tellAll();
-  }
-
-  #dropForeign(): void {
-    if (this.foreign.size === 0) return;
-    const run = (): Outcome => {
-      const commit = dropForeign(this.#incoming()).end(() => []);
-      return { kind: 'done', commits: commit === null ? [] : [commit], operations: 0, bytes: 0 };
-    };
-    this.#assembled!.queue.add({ run, committed: () => undefined, failed: this.#parts.onError });
-  }
-
-  /** The session has ended: what it had said of what is not whole is kept for the next one, where that can build on it. */
-  #standStill(): void {
-    const isWhole = this.#stages.isWhole;
-    const isCaughtUp = isWhole || (this.following.isCaughtUp && this.heldIds.isCaughtUp);
-    this.#isStageUsable = isCaughtUp && !this.#hasFailed;
-    this.#hasFailed = false;
-    this.standing.lost(this.#isStageUsable);
-    const stage = this.#stages.session;
-    if (this.#isStageUsable && stage !== null) letGoUntoldStaged(this.#incoming(), stage);
-    this.following.lost();
-    if (this.#isStageUsable) return;
-    this.#stages.drop();
-    this.following.dropStaged();
-  }
-
-  #fail(error: unknown): void {
-    // What it had put on stages, or taken from them, was not taken back with the tables.
-    this.#hasFailed = this.standing.session !== null;
-    this.#parts.onError(error);
-    const reason = error instanceof TendrilError ? error : interrupted(String(error));
-    this.connection.end(reason, reason.code === 'protocol-violation');
   }
 
   #sweepLater(): void {

@@ -121,7 +121,7 @@ export const BUGS: readonly PlantedBug[] = [
   {
     name: 'evicted too early',
     file: 'engine/upstream/incoming/incoming.ts',
-    find: 'const isCovered = row.deleted === null && following.covers(collection, row.values);',
+    find: 'const isCovered = row.deleted === null && following.subscriptions.covers(collection, row.values);',
     replace: 'const isCovered = false;',
     why: 'a row goes that another live query shows',
     faults: ['pause'],
@@ -225,7 +225,7 @@ export const BUGS: readonly PlantedBug[] = [
   {
     name: 'equal buckets are not compared',
     file: 'engine/upstream/confirming/whole.ts',
-    find: ' || !following.keeps(name, row)) return false;',
+    find: ' || !following.subscriptions.keeps(name, row)) return false;',
     replace: ') return false;',
     why: 'rows of a log that is no more stay',
     faults: ['backup', 'reset'],
@@ -283,7 +283,7 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a stage that failed is built on',
-    file: 'engine/upstream/replica.ts',
+    file: 'engine/upstream/session/session-life.ts',
     find: 'this.#isStageUsable = isCaughtUp && !this.#hasFailed;',
     replace: 'this.#isStageUsable = isCaughtUp;',
     why: 'what a rollback took from the tables is believed to be in them',
@@ -307,9 +307,9 @@ export const BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'an old session is heard',
-    file: 'engine/upstream/replica.ts',
-    find: 'const isOver = session !== this.connection.session || this.#hasFailed;',
-    replace: 'const isOver = this.#hasFailed;',
+    file: 'engine/upstream/session/session-life.ts',
+    find: 'if (session !== connection.session || this.#hasFailed) return NOTHING_DONE;',
+    replace: 'if (this.#hasFailed) return NOTHING_DONE;',
     why: 'what a session said before it ended is taken when another one has begun, or none',
     faults: ['busy', 'reset'],
   },

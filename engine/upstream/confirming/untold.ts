@@ -89,5 +89,5 @@ function isSpokenFor({ overlay, following, heldIds }: UntoldParts, stage: Stage,
     stage.get(entry, other) ?? (stage.hasLeft(entry, other) ? null : overlay.confirmed(collection, other));
   const speaks = ({ state, basis, had }: Followed) =>
     state !== 'denied' && basis === 'held' && had?.kind === 'held' && (had.through === null || id <= had.through);
-  return following.covers(name, row.values, confirmed, speaks);
+  return following.subscriptions.covers(name, row.values, confirmed, speaks);
 }

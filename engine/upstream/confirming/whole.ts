@@ -66,7 +66,7 @@ function replace(parts: WholeParts, step: OverlayStep, { stage }: SessionStage):
   for (const entry of core.catalog.entries) {
     const { name } = entry.collection;
     const ids = new Set<EntityId>();
-    const compares = following.comparesOf(name);
+    const compares = following.subscriptions.comparesOf(name);
     for (const id of idsOf(core, entry)) {
       ids.add(id);
       const row = stage.get(entry, id);
@@ -107,7 +107,8 @@ function keepIfEqual(
   const { name } = entry.collection;
   const row = overlay.confirmed(name, id);
   // What had left under something pending was not summed up: an equal bucket says nothing of it.
-  if (row === null || overlay.baseOf(rowKey(name, id))?.hasLeft === true || !following.keeps(name, row)) return false;
+  const hasLeft = overlay.baseOf(rowKey(name, id))?.hasLeft === true;
+  if (row === null || hasLeft || !following.subscriptions.keeps(name, row)) return false;
   if (overlay.hasPending(name, id)) step.confirm(entry, id, { ...row, asOf: 0 as Position });
   return true;
 }

@@ -9,23 +9,24 @@
  */
 import type { TendrilError } from '../../../errors.ts';
 import type { RawRow, Selection } from '../../../query/index.ts';
-import type { EntityId, SqliteDriver, StoredRow } from '../../../storage/index.ts';
+import type { EntityId, SqliteDriver } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
 import type { Bound } from '../../change.ts';
 import type { Asked } from '../../covers.ts';
 import type { Cover } from '../../live/cover.ts';
 import { createPlans } from '../../live/plan.ts';
 import type { Scheduler } from '../../ports/scheduler.ts';
-import type { Had, Request, SelectionNumber, SubscriptionNumber } from '../../stream.ts';
+import type { Had, Request, SubscriptionNumber } from '../../stream.ts';
 import type { Journal } from '../../write/journal.ts';
 import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from '../limits.ts';
 import { confirmedRows } from '../overlay/held-rows.ts';
 import type { Overlay } from '../overlay/overlay.ts';
 import type { ConnectionState } from '../session/connection.ts';
-import { type ConfirmedRow, Followed } from './followed.ts';
+import { Followed } from './followed.ts';
 import { coverOf } from './followed-cover.ts';
 import { GivingUp, whoGivesWay } from './giving-up.ts';
 import { BucketSummary, hadOf, heldOf } from './had.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 export interface FollowingParts {
   readonly overlay: Overlay;
@@ -44,22 +45,22 @@ export class Following {
   readonly #parts: FollowingParts;
   readonly #plans;
   readonly #byKey = new Map<string, Followed>();
-  readonly #bySubscription = new Map<SubscriptionNumber, Followed>();
+  readonly subscriptions: Subscriptions;
   readonly givingUp: GivingUp;
   readonly #orphans: Followed[] = [];
   /** That have ended. */
   #sessions = 0;
-  #subscriptions = 0;
 
   constructor(parts: FollowingParts) {
     this.#parts = parts;
     this.#plans = createPlans<unknown>(parts.driver.all);
+    this.subscriptions = new Subscriptions({ send: parts.send, boundOf: (followed) => this.boundOf(followed) });
     this.givingUp = new GivingUp({
-      open: this.#bySubscription,
+      open: () => this.subscriptions.all(),
       isWhole: () => parts.connection().whole,
       unsubscribe: ({ subscription }) => parts.send({ kind: 'unsubscribe', subscription }),
       // It may have been refused since it began to wait.
-      subscribe: (followed) => (this.#isRefused(followed) ? followed.tell() : this.#subscribe(followed, null)),
+      subscribe: (followed) => (this.#isRefused(followed) ? followed.tell() : this.subscriptions.ask(followed, null)),
     });
   }
 
@@ -73,21 +74,6 @@ export class Following {
 
   all(): Iterable<Followed> {
     return this.#byKey.values();
-  }
-
-  /** For a subscription that is not followed here. */
-  nextSubscription(): SubscriptionNumber {
-    this.#subscriptions += 1;
-    return this.#subscriptions;
-  }
-
-  bySubscription(subscription: SubscriptionNumber): Followed | undefined {
-    return this.#bySubscription.get(subscription);
-  }
-
-  /** Those of one selection: more than one where it was given up and asked for again. */
-  bySelection(selection: SelectionNumber): readonly Followed[] {
-    return [...this.#bySubscription.values()].filter((followed) => followed.selection === selection);
   }
 
   find(collection: string, selection: Selection): Followed | undefined {
@@ -117,7 +103,7 @@ export class Following {
   /** Those whose rows are in the tables. */
   *withRows(): Generator<Followed> {
     for (const followed of this.#byKey.values()) if (followed.hasRows) yield followed;
-    for (const followed of this.#bySubscription.values()) {
+    for (const followed of this.subscriptions.all()) {
       // In its place another may have been asked for.
       const { state, hasRows } = followed;
       if (state === 'leaving' && hasRows && this.#byKey.get(followed.key) !== followed) yield followed;
@@ -145,8 +131,7 @@ export class Following {
    * - `onStage`: what the last session had said is here, beside what is in the tables.
    */
   begin(resumes: boolean, onStage: boolean): readonly Followed[] {
-    this.#bySubscription.clear();
-    this.#subscriptions = 0;
+    this.subscriptions.clear();
     const asked: Followed[] = [];
     // What had to give way when the session ended may be there still, beside what was to take its place.
     let excess = this.#byKey.size - MAX_FOLLOWED_SELECTIONS;
@@ -156,7 +141,7 @@ export class Following {
         excess -= 1;
       } else if (!followed.isPassedOver && !this.#isRefused(followed)) {
         asked.push(followed);
-        if (resumes) this.#subscribe(followed, hadOf(followed, onStage));
+        if (resumes) this.subscriptions.ask(followed, hadOf(followed, onStage));
         else this.#compare(followed);
         // While there was no session it was kept, however long that was.
         if (followed.users === 0) this.#linger(followed);
@@ -169,7 +154,7 @@ export class Following {
   lost(): void {
     this.#sessions += 1;
     this.givingUp.drop();
-    for (const followed of this.#bySubscription.values()) {
+    for (const followed of this.subscriptions.all()) {
       if (followed.state !== 'leaving') continue;
       followed.state = followed.isHeld ? 'complete' : 'asking';
       const again = this.#byKey.get(followed.key);
@@ -195,27 +180,6 @@ export class Following {
     return orphans;
   }
 
-  /** Whether any selection of this collection was answered by buckets. */
-  comparesOf(collection: string): boolean {
-    return [...this.#bySubscription.values()].some(
-      ({ basis, entry }) => basis === 'buckets' && entry.collection.name === collection,
-    );
-  }
-
-  /** Whether a row from before is as the authority has it: it lies in an equal bucket. */
-  keeps(collection: string, row: StoredRow): boolean {
-    for (const followed of this.#bySubscription.values()) {
-      if (followed.entry.collection.name === collection && followed.keeps(row)) return true;
-    }
-    return false;
-  }
-
-  /** Whether all that was claimed to be here has been brought to where the session stands. */
-  get isCaughtUp(): boolean {
-    for (const followed of this.#bySubscription.values()) if (!followed.isCaughtUp) return false;
-    return true;
-  }
-
   /** Tells whoever waits: the session has ended, or what it began with is whole, or a relay on the way is cut off. */
   tellAll(): void {
     const { answers } = this.#parts.connection();
@@ -237,13 +201,6 @@ export class Following {
     }
   }
 
-  completed(followed: Followed, selection: SelectionNumber, edge: EntityId | null): void {
-    if (followed.state === 'asking') followed.state = 'complete';
-    followed.selection = selection;
-    followed.edge = edge;
-    followed.isHeld = true;
-  }
-
   /** Inside a group: its rows, up to its edge, are in the tables from now on; or not any more. */
   show(followed: Followed, isShown = true): void {
     const { hasRows, shownEdge } = followed;
@@ -256,7 +213,7 @@ export class Following {
   }
 
   denied(subscription: SubscriptionNumber, error: TendrilError): Followed | undefined {
-    const followed = this.#bySubscription.get(subscription);
+    const followed = this.subscriptions.get(subscription);
     if (followed === undefined) return undefined;
     const { hasRows } = followed;
     this.#journal.record(() => {
@@ -269,40 +226,20 @@ export class Following {
     if (hasRows) this.#orphans.push(followed);
     followed.isHeld = false;
     followed.hasRows = false;
-    this.#bySubscription.delete(subscription);
+    this.subscriptions.delete(subscription);
     return followed;
   }
 
   /** Inside a group. Returns what was followed no longer from this moment of the stream on. */
   unsubscribed(subscription: SubscriptionNumber): Followed | undefined {
-    const followed = this.#bySubscription.get(subscription);
+    const followed = this.subscriptions.get(subscription);
     if (followed === undefined) return undefined;
     // Taken back, its rows are in the tables still, and nobody speaks for them.
-    this.#parts.overlay.parts.journal.record(() => this.#orphans.push(followed));
-    this.#bySubscription.delete(subscription);
+    this.#journal.record(() => this.#orphans.push(followed));
+    this.subscriptions.delete(subscription);
     followed.isHeld = false;
     if (this.#byKey.get(followed.key) === followed) this.#byKey.delete(followed.key);
     return followed;
-  }
-
-  /**
-   * Whether a complete selection covers this confirmed row.
-   *
-   * - `confirmed`: where the edges of windows are looked up; `counts`: which selections do.
-   */
-  covers(
-    collection: string,
-    row: RawRow,
-    confirmed?: ConfirmedRow,
-    counts: (followed: Followed) => boolean = ({ isHeld }) => isHeld,
-  ): boolean {
-    for (const followed of this.#bySubscription.values()) {
-      if (followed.entry.collection.name !== collection || followed.limit === 0) continue;
-      if (!counts(followed) || !followed.matches(row)) continue;
-      const bound = confirmed === undefined ? this.boundOf(followed) : followed.rowAt(confirmed, followed.edge);
-      if (bound === null || followed.compare(row, bound) <= 0) return true;
-    }
-    return false;
   }
 
   /** The last row of a window, as the authority has it; null where nothing lies beyond. */
@@ -327,7 +264,7 @@ export class Following {
   /** Asks for it when what is here of it has been summed up, which takes turns. */
   #compare(followed: Followed): void {
     if (followed.isWindow || !followed.hasRows) {
-      this.#subscribe(followed, null);
+      this.subscriptions.ask(followed, null);
       return;
     }
     const session = this.#sessions;
@@ -336,7 +273,7 @@ export class Following {
     const turn = () => {
       if (session !== this.#sessions) return;
       if (summary.advance()) this.#parts.scheduler.next(turn);
-      else this.#subscribe(followed, summary.had);
+      else this.subscriptions.ask(followed, summary.had);
     };
     turn();
   }
@@ -348,15 +285,6 @@ export class Following {
     followed.error = refusal;
     followed.stir();
     return true;
-  }
-
-  #subscribe(followed: Followed, had: Had | null): void {
-    const subscription = this.nextSubscription();
-    followed.ask(subscription, had);
-    this.#bySubscription.set(subscription, followed);
-    const { text, parameters } = followed.asked;
-    const { name: collection } = followed.entry.collection;
-    this.#parts.send({ kind: 'subscribe', subscription, collection, text, parameters, had });
   }
 
   #linger(followed: Followed): void {

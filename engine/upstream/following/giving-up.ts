@@ -9,13 +9,12 @@
  *   - what is asked for in the place of something that waits waits with it: never are too many followed.
  */
 import { TendrilError } from '../../../errors.ts';
-import type { SubscriptionNumber } from '../../stream.ts';
 import { MAX_FOLLOWED_SELECTIONS } from '../limits.ts';
 import type { Followed } from './followed.ts';
 
 export interface GivingUpParts {
   /** All that this session was asked for, and has not heard to be over. */
-  readonly open: ReadonlyMap<SubscriptionNumber, Followed>;
+  readonly open: () => Iterable<Followed>;
   /** There is a session, and what it began with is here. */
   readonly isWhole: () => boolean;
   readonly unsubscribe: (followed: Followed) => void;
@@ -34,7 +33,7 @@ export class GivingUp {
 
   /** Whether a selection of this collection is on its way, `but` this one. */
   isComing(collection: string, but: Followed | null = null): boolean {
-    for (const followed of this.#parts.open.values()) {
+    for (const followed of this.#parts.open()) {
       if (!followed.isHeld && followed !== but && followed.entry.collection.name === collection) return true;
     }
     return false;

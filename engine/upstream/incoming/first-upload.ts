@@ -1,9 +1,9 @@
 /**
- * Offering: what comes between a welcome and the first upload of its session.
+ * First upload: what comes between a welcome and the first upload of its session.
  *
  * Invariants
  *   - nothing is offered to an authority before the file says to which system this node belongs, so that a process that
- *     ends then does not beginUploads it to another system's;
+ *     ends then does not offer it to another system's;
  *   - what is offered has the session's author: what was made under another is made anew, or goes onto the shelf where
  *     nothing is there that it could stand on;
  *   - nothing is offered before it is known what became of each row that is changed here and that a session of another log

@@ -142,7 +142,7 @@ export class Frame {
       this.#verify(chunk);
       return;
     }
-    const followed = following.bySubscription(subscription);
+    const followed = following.subscriptions.get(subscription);
     if (followed === undefined) return;
     const { entry } = followed;
     const stage = stages.of(followed);
@@ -152,7 +152,7 @@ export class Frame {
     for (const id of left) if (!stage.isTold(entry, id)) stage.leave(entry, id);
     followed.answered(chunk.basis, chunk.differing, throughOf(chunk), { received: rows.length, total: chunk.total });
     if (!last) return;
-    following.completed(followed, selection, edge);
+    following.subscriptions.completed(followed, selection, edge);
     const own = stages.take(followed);
     if (own === null) {
       this.#arrived([followed]);
@@ -262,7 +262,7 @@ export class Frame {
     }
     const moved: Followed[] = [];
     for (const { selection, entity } of edges) {
-      for (const followed of following.bySelection(selection)) {
+      for (const followed of following.subscriptions.bySelection(selection)) {
         followed.edge = entity;
         // Of a session that cannot be seen yet, its rows' edge cannot either.
         if (!followed.isHeld || !stages.isWhole) continue;
@@ -344,7 +344,7 @@ export class Frame {
     const row = overlay.confirmed(collection, id);
     // Before a new session is whole, the tables hold the rows of the one before, and nobody keeps them current.
     if (row === null || !stages.isWhole || heldIds.isHere(rowKey(collection, id))) return;
-    const isCovered = row.deleted === null && following.covers(collection, row.values);
+    const isCovered = row.deleted === null && following.subscriptions.covers(collection, row.values);
     if (!isCovered) step.leave(collections.entryOf(collection), id);
   }
 

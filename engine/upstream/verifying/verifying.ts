@@ -180,7 +180,7 @@ export class Verifying {
       const check = new SelectionCheck(parts, followed);
       const had = await check.sum(() => this.#turn(session));
       this.#check = check;
-      const subscription = following.nextSubscription();
+      const subscription = following.subscriptions.nextNumber();
       this.#subscription = subscription;
       const { text, parameters } = asked;
       await this.#answer(session, () => {
@@ -221,7 +221,7 @@ export class Verifying {
   #isCompared(collection: string, id: EntityId): boolean {
     if (this.#doubtful.delete(rowKey(collection, id))) return false;
     const row = this.#held.confirmed(collection, id);
-    return row !== null && row.deleted === null && this.#parts.following.covers(collection, row.values);
+    return row !== null && row.deleted === null && this.#parts.following.subscriptions.covers(collection, row.values);
   }
 
   /** Whatever else follows it, the row comes as it is. */
@@ -253,7 +253,8 @@ export class Verifying {
     const { name } = entry.collection;
     const row = this.#held.confirmed(name, id);
     const isCovered =
-      row !== null && following.covers(name, row.values, undefined, (other) => other.isHeld && other !== followed);
+      row !== null &&
+      following.subscriptions.covers(name, row.values, undefined, (other) => other.isHeld && other !== followed);
     if (isCovered || heldIds.isHere(rowKey(name, id))) this.#doubtful.add(rowKey(name, id));
     else step.leave(entry, id);
   };
