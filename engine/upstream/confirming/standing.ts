@@ -25,6 +25,7 @@ export class Standing {
   #resume: Cursor | null = null;
   /** Something of an authority's was here when the process began. */
   #isHeld = false;
+  #isFirst = true;
   /** Of sessions that were not whole, and settled what the tables have. */
   #ahead: ReadonlySet<EpochId> = NONE;
 
@@ -59,6 +60,11 @@ export class Standing {
     return this.#began;
   }
 
+  /** Nothing of an authority's was here when the last session began that did not resume. */
+  get isFirst(): boolean {
+    return this.#isFirst;
+  }
+
   /** Whether the tables have what was settled after `kept`. */
   get isAhead(): boolean {
     return this.#ahead.size > 0;
@@ -69,7 +75,8 @@ export class Standing {
     // What is on the stage stands where the log is known to reach; the tables alone may be ahead.
     const isKnown = this.#resume !== this.#kept || [...this.#ahead].every((each) => each === epoch);
     const goesOn = resumes && isKnown;
-    this.#began = goesOn ? 'resumed' : this.#resume === null && !this.#isHeld ? 'first' : 'anew';
+    if (!goesOn) this.#isFirst = this.#resume === null && !this.#isHeld;
+    this.#began = goesOn ? 'resumed' : this.#isFirst ? 'first' : 'anew';
     this.#session = { epoch, position };
     return goesOn;
   }

@@ -51,7 +51,7 @@ export class SessionLife {
     connection.send(collections.describe());
     const resumes = standing.begin(epoch, position, welcome.resumes);
     const replaces = !resumes || stages.present?.replaces === true;
-    const isOther = replaces && (standing.began === 'anew' || standing.kept !== null);
+    const isOther = replaces && !standing.isFirst;
     const followed = following.begin(resumes, this.#isStageUsable);
     const held = heldIds.begin(resumes, isOther);
     stages.begin([...followed, ...held], resumes);
