@@ -1,5 +1,5 @@
 /** Core: what the writing and the reading parts of one open node share, whatever its role. */
-import type { EntityId, Operation, Position, Store, StoredRow, TransactionId } from '../storage/index.ts';
+import type { EntityId, Position, PreparedOperation, Store, StoredRow, TransactionId } from '../storage/index.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { Commit } from './change.ts';
 import type { Covers } from './covers.ts';
@@ -50,9 +50,4 @@ export interface Application {
   readonly end: () => Commit | null;
 }
 
-/** An operation with what is computed of it once. */
-export interface Prepared {
-  readonly operation: Operation;
-  readonly bytes: Uint8Array;
-  readonly digest: Uint8Array;
-}
+export type Prepared = PreparedOperation;

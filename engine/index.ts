@@ -26,7 +26,6 @@ export type {
   FeedSession,
   Greeting,
   Had,
-  LoggedTransaction,
   Part,
   Peer,
   Receiver,

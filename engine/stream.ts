@@ -18,6 +18,7 @@ import type {
   Cursor,
   EntityId,
   EpochId,
+  LogTransaction,
   NodeId,
   OperationId,
   Position,
@@ -128,17 +129,6 @@ export type Request =
       readonly operations: readonly Uint8Array[];
     };
 
-/** One transaction of a log. */
-export interface LoggedTransaction {
-  readonly position: Position;
-  readonly transaction: TransactionId;
-  /**
-   * Operation bytes, or skeletons (storage/skeleton.ts) of those whose content was compacted away. None: it came from
-   * whom it is told to, by `offer`.
-   */
-  readonly operations: readonly Uint8Array[];
-}
-
 /** One row's part of a step. */
 export type Part =
   | { readonly kind: 'whole'; readonly collection: string; readonly row: Uint8Array }
@@ -182,6 +172,12 @@ export interface AnswerColumn {
   readonly name: string;
   /** The type by which its cells are decoded; null for SQLite's own values. */
   readonly type: PropertyType | null;
+}
+
+export interface Answer {
+  readonly columns: readonly AnswerColumn[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly changes: number;
 }
 
 /** What the authority says. */
@@ -259,8 +255,11 @@ export type Said =
       readonly entity: EntityId;
       readonly error: TendrilError;
     }
-  /** In position order; then each transaction as it is committed. `floor`: of the log, as in `offer`. */
-  | { readonly kind: 'logged'; readonly floor: Position; readonly transactions: readonly LoggedTransaction[] }
+  /**
+   * In position order; then each transaction as it is committed: one without operations came from whom it is told to, by
+   * `offer`. `floor`: of the log, as in `offer`.
+   */
+  | { readonly kind: 'logged'; readonly floor: Position; readonly transactions: readonly LogTransaction[] }
   /** The offered transaction is here, durable; or refused, whole. */
   | { readonly kind: 'taken'; readonly position: Position; readonly error: TendrilError | null }
   /** Of a relay: written by another session of the same actor, and not settled yet. It shows, and may be built on. */

@@ -9,6 +9,7 @@ export { conditionsOf, pinnedIds } from './keys/conditions.ts';
 export type { IndexKey } from './keys/index-key.ts';
 export { indexKeysOf, MAX_INDEX_KEYS } from './keys/index-keys.ts';
 export { compareKeys, type Fold, type RowKey, rowKey } from './keys/row-key.ts';
+export { MAX_PARAMETERS } from './limits.ts';
 export { quoteName, sourceOf } from './parse/print.ts';
 export { queryError } from './query-error.ts';
 export { exactValues, type Selection, type Shape } from './selection.ts';

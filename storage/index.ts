@@ -86,6 +86,7 @@ export {
   type KeptTransaction,
   NOTHING_KEPT,
   type PendingState,
+  type PreparedOperation,
   type ReplicaStore,
 } from './replica-store.ts';
 export { createRowDecoder } from './row-decoder.ts';

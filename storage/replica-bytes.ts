@@ -10,7 +10,7 @@ import { bytesOfId, type EntityId, type EpochId, ID_BYTES, type Position, readId
 import type { Cursor } from './log.ts';
 import { DIGEST_BYTES, decodeLogged, digestOf } from './operation-bytes.ts';
 import { registersOf, sameBytes, withRegisters } from './registers.ts';
-import type { KeptBase, KeptOperation } from './replica-store.ts';
+import type { KeptBase, PreparedOperation } from './replica-store.ts';
 import { damaged, decodeUndo, encodeUndo } from './row-bytes.ts';
 
 const POSITION_BYTES = 8;
@@ -25,7 +25,7 @@ type BaseContent = Pick<KeptBase, 'row' | 'hasLeft' | 'isMixed'>;
 const writer = new ByteWriter();
 
 /** A varint count; of each its digest and a varint count of its bytes; then the bytes of all. */
-export function encodeOperations(operations: readonly Pick<KeptOperation, 'bytes' | 'digest'>[]): Uint8Array {
+export function encodeOperations(operations: readonly Pick<PreparedOperation, 'bytes' | 'digest'>[]): Uint8Array {
   writer.varint(operations.length);
   let total = 0;
   for (const { bytes, digest } of operations) {
@@ -46,7 +46,7 @@ export function encodeOperations(operations: readonly Pick<KeptOperation, 'bytes
 }
 
 /** @throws {TendrilError} `storage-damaged`, also where one is not what its digest says. */
-export function decodeOperations(encoded: Uint8Array): readonly KeptOperation[] {
+export function decodeOperations(encoded: Uint8Array): readonly PreparedOperation[] {
   const reader = new ByteReader(encoded);
   try {
     const fronts: { readonly digest: Uint8Array; readonly length: number }[] = [];

@@ -15,8 +15,8 @@ import type { StoredRow } from './rows.ts';
 /** `held`: not to be offered yet. */
 export type PendingState = 'queued' | 'held';
 
-/** An operation as its author made it. */
-export interface KeptOperation {
+/** An operation, with what is computed of it once. */
+export interface PreparedOperation {
   readonly operation: Operation;
   readonly bytes: Uint8Array;
   readonly digest: Uint8Array;
@@ -30,7 +30,7 @@ export interface KeptTransaction {
   readonly attempt: number;
   readonly rebases: number;
   readonly state: PendingState;
-  readonly operations: readonly KeptOperation[];
+  readonly operations: readonly PreparedOperation[];
 }
 
 /** The confirmed row under pending operations; null: there is none. */

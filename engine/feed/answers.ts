@@ -15,7 +15,7 @@ import { type CatalogEntry, collectionNotHere } from '../catalog.ts';
 import type { Core } from '../core.ts';
 import type { Reader } from '../reader.ts';
 import { type SqlRow, typeOf } from '../sql-result.ts';
-import type { AnswerColumn, RequestOf } from '../stream.ts';
+import type { Answer, AnswerColumn, RequestOf } from '../stream.ts';
 import { acceptTransaction } from '../write/accept.ts';
 import { type Member, NOTHING_DONE, type Outcome } from '../write/commit-queue.ts';
 import { insideGroup } from '../write/standpoint.ts';
@@ -26,12 +26,6 @@ import type { Job } from './job.ts';
 import { MAX_ANSWER_ROWS, MAX_CHUNK_BYTES, MAX_WHOLE_ANSWER_BYTES, MAX_WHOLE_ANSWER_ROWS } from './limits.ts';
 
 export type Ask = RequestOf<'ask'>;
-
-export interface Answer {
-  readonly columns: readonly AnswerColumn[];
-  readonly rows: readonly RawRow[];
-  readonly changes: number;
-}
 
 export interface AnswerParts {
   readonly core: Core;

@@ -10,8 +10,8 @@
 import { TendrilError } from '../../errors.ts';
 import { type EntityId, type FollowerPlace, sameBytes } from '../../storage/index.ts';
 import { collectionNotHere } from '../catalog.ts';
-import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
-import { type Answer, Answering, type Ask, Asking } from './answers.ts';
+import type { Answer, FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
+import { Answering, type Ask, Asking } from './answers.ts';
 import type { FeedDesk } from './feed-desk.ts';
 import type { FollowedCollection } from './followed/followed-collection.ts';
 import { HeldIds, tooManyHeld } from './followed/held-ids.ts';

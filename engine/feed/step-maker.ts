@@ -17,7 +17,7 @@ import {
   type StoredRow,
 } from '../../storage/index.ts';
 import type { Bound, Commit, Touched } from '../change.ts';
-import type { Step as Place } from '../live/step.ts';
+import type { Place } from '../live/place.ts';
 import { rowKey } from '../row-key.ts';
 import type { Edge, Part, Step } from '../stream.ts';
 import type { FeedWork } from './feed-work.ts';

@@ -9,9 +9,9 @@
 import type { Selection } from '../../query/index.ts';
 import type { Commit } from '../change.ts';
 import { asksPending, commitWithPending } from '../pending-column.ts';
+import type { Due } from './place.ts';
 import type { SelectionView } from './selection-view.ts';
 import { SelectionViews, type SelectionViewsParts } from './selection-views.ts';
-import type { Due } from './step.ts';
 
 /** The views of one collection. */
 export class CollectionViews<Row> {
@@ -35,7 +35,7 @@ export class PendingCommits {
   /**
    * Shows the rows of a commit to the views it may concern; appends to `due` those that must be maintained for it.
    *
-   * - `commits`: as in `Step`. - `viewsOf`: of the collection with this name.
+   * - `commits`: as in `Place`. - `viewsOf`: of the collection with this name.
    */
   meet(
     commits: readonly Commit[],

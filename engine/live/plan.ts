@@ -6,6 +6,8 @@ import {
   compileOrder,
   type Expr,
   exactValues,
+  type IndexKey,
+  indexKeysOf,
   type Matcher,
   type Order,
   queryError,
@@ -46,6 +48,14 @@ export function limitOf({ shape: { tree }, values }: Selection): number {
   const limit =
     tree.limit.kind === 'slot' ? values[tree.limit.index] : tree.limit.kind === 'literal' && tree.limit.value;
   return Number(limit) < 0 ? Number.POSITIVE_INFINITY : Number(limit);
+}
+
+/**
+ * Where an index holds a selection: with LIMIT 0 no row concerns it. Not kept but found again when needed: a hundred
+ * thousand live queries would each hold theirs.
+ */
+export function registrationsOf(selection: Selection): readonly IndexKey[] {
+  return limitOf(selection) === 0 ? [] : indexKeysOf(selection);
 }
 
 /** For the plan's `sql`: the first `rows` rows, all if Infinity. The LIMIT says how many are shown, not how many are held. */

@@ -16,11 +16,11 @@ import type { SqlRow } from '../sql-result.ts';
 import { Deliveries } from './deliveries.ts';
 import { type LiveQuery, type Opener, OpenLiveQuery } from './live-query.ts';
 import { CollectionViews, PendingCommits } from './pending-views.ts';
+import type { Due } from './place.ts';
 import { createPlans, refuseOffset } from './plan.ts';
 import type { IndexSizes } from './selection-index.ts';
 import type { PrepareStatement } from './statement-live.ts';
 import { StatementViews } from './statement-view.ts';
-import type { Due } from './step.ts';
 import { noWork, type Work } from './work.ts';
 
 /** What live queries need to know of a collection. */

@@ -13,8 +13,8 @@ import { type Explanation, explainSelection } from '../explain.ts';
 import { type Differences, isEmpty } from './change-set.ts';
 import { diff } from './diff.ts';
 import { Member } from './member.ts';
+import { type Place, type RowChange, rowsAt } from './place.ts';
 import { limitOf, type Plan, parametersOf } from './plan.ts';
-import { type RowChange, rowsAtStep, type Step } from './step.ts';
 import { asFailure, View } from './view.ts';
 import { capacityOf, cut, maintain, Window } from './window.ts';
 import type { Work } from './work.ts';
@@ -80,14 +80,14 @@ export class SelectionView<Row> extends View<Row> {
   }
 
   /** Brings the rows to the end of the transaction whose rows were met. */
-  maintain(step: Step): void {
+  maintain(place: Place): void {
     const [left, came] = [this.#left ?? [], this.#came ?? []];
     this.#left = null;
     this.#came = null;
     try {
       const differences = this.#isStale
-        ? this.#readAnew(step)
-        : maintain(this.#window, this.#plan, left, came, () => this.#readAgain(step));
+        ? this.#readAnew(place)
+        : maintain(this.#window, this.#plan, left, came, () => this.#readAgain(place));
       if (differences !== null && this.publish(differences)) this.#home.work.changeSets += 1;
     } catch (error) {
       this.#goStale(error);
@@ -159,19 +159,19 @@ export class SelectionView<Row> extends View<Row> {
     return raws.map((raw) => this.#memberOf(raw, null));
   }
 
-  /** The first rows as they were at the step, though later transactions are in the tables already. */
-  #readAt(step: Step, rows: number): Member<Row>[] {
-    const then = rowsAtStep(step, this.#home.table.name);
+  /** The first rows as they were at the place, though later transactions are in the tables already. */
+  #readAt(place: Place, rows: number): Member<Row>[] {
+    const then = rowsAt(place, this.#home.table.name);
     if (then.size === 0) return this.#read(rows);
     const items = this.#read(rows + then.size).filter(({ raw }) => !then.has(raw[0] as string));
     for (const raw of then.values()) if (raw !== null && this.#matches(raw)) items.push(this.#memberOf(raw, null));
     return items.sort(this.#plan.compare).slice(0, rows);
   }
 
-  #readAgain(step: Step): readonly Member<Row>[] {
+  #readAgain(place: Place): readonly Member<Row>[] {
     this.#home.work.refills += 1;
     try {
-      return cut(this.#readAt(step, capacityOf(this.#window.limit)), this.#window.bound, this.#plan.compare);
+      return cut(this.#readAt(place, capacityOf(this.#window.limit)), this.#window.bound, this.#plan.compare);
     } catch (error) {
       // What the transaction did to the rows at hand is told all the same, so that listeners keep up with `shown`.
       this.#goStale(error);
@@ -179,9 +179,9 @@ export class SelectionView<Row> extends View<Row> {
     }
   }
 
-  #readAnew(step: Step): Differences<Member<Row>> | null {
+  #readAnew(place: Place): Differences<Member<Row>> | null {
     const old = this.shown();
-    this.#window = this.#windowOf(this.#bound, (rows) => this.#readAt(step, rows));
+    this.#window = this.#windowOf(this.#bound, (rows) => this.#readAt(place, rows));
     this.#isStale = false;
     this.setError(null);
     const differences = diff(old, this.shown(), this.#plan.identityOf);

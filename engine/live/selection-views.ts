@@ -5,13 +5,13 @@
  *   - identical selections share one view;
  *   - a view that nobody watches leaves no entry, here or in the index.
  */
-import { type IndexKey, indexKeysOf, type Selection } from '../../query/index.ts';
+import type { Selection } from '../../query/index.ts';
 import type { Position } from '../../storage/index.ts';
 import type { Bound, Change } from '../change.ts';
-import { limitOf, type Plans } from './plan.ts';
+import { type Due, RowChange } from './place.ts';
+import { type Plans, registrationsOf } from './plan.ts';
 import { type IndexSizes, SelectionIndex } from './selection-index.ts';
 import { SelectionView, type ViewHome } from './selection-view.ts';
-import { type Due, RowChange } from './step.ts';
 
 export interface SelectionViewsParts<Row> extends Omit<ViewHome<Row>, 'drop'> {
   readonly plans: Plans<Row>;
@@ -65,9 +65,4 @@ export class SelectionViews<Row> {
     this.#open.delete(view.selection.key);
     this.#index.remove(registrationsOf(view.selection), view);
   }
-}
-
-/** Not kept but found again when needed: a hundred thousand live queries would each hold theirs. */
-function registrationsOf(selection: Selection): readonly IndexKey[] {
-  return limitOf(selection) === 0 ? [] : indexKeysOf(selection);
 }

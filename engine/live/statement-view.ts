@@ -16,7 +16,7 @@ import type { SqlRow } from '../sql-result.ts';
 import { isEmpty } from './change-set.ts';
 import { diff } from './diff.ts';
 import { Member } from './member.ts';
-import type { Due, Step } from './step.ts';
+import type { Due, Place } from './place.ts';
 import { asFailure, View } from './view.ts';
 import type { Work } from './work.ts';
 
@@ -91,12 +91,12 @@ export class StatementView extends View<SqlRow> implements Due {
     return position > this.#ranAt && this.statement.reads.some((name) => touched.has(name));
   }
 
-  maintain(step: Step): void {
+  maintain(place: Place): void {
     const { work, onError } = this.#home.parts;
     work.reruns += 1;
     try {
       const old = this.#members;
-      this.#members = this.#runAt(step);
+      this.#members = this.#runAt(place);
       this.setError(null);
       const differences = diff(old, this.#members, (member) => this.identityOf(member));
       if (!isEmpty(differences) && this.publish(differences)) work.changeSets += 1;
@@ -128,7 +128,7 @@ export class StatementView extends View<SqlRow> implements Due {
     this.#home.drop(this);
   }
 
-  #runAt({ commits, at }: Step): readonly Member<SqlRow>[] {
+  #runAt({ commits, at }: Place): readonly Member<SqlRow>[] {
     return this.#run(at + 1 === commits.length ? undefined : commits[at]!.position);
   }
 

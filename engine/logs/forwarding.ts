@@ -15,6 +15,7 @@ import type { Core } from '../core.ts';
 import { readUpload, type Uploaded } from '../feed/uploads/judge-upload.ts';
 import type { UploadDesk, UploadForwarding, UploadRequest, Verdict } from '../feed/uploads/upload.ts';
 import type { Request, SaidOf } from '../stream.ts';
+import { sizeOfPieces } from '../write/prepared.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES } from './limits.ts';
 
 export interface ForwardingParts {
@@ -64,7 +65,7 @@ export class Forwarding implements UploadForwarding {
     // A later attempt, or a session that came back: nobody waits for the earlier one any more.
     this.#conclude(transaction, { kind: 'applied' });
     begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
-    const bytes = operations.reduce((sum, { length }) => sum + length, 0);
+    const bytes = sizeOfPieces(operations);
     this.#all.set(transaction, { request, bytes, end, state: 'waiting' });
     this.#send();
   }

@@ -13,6 +13,7 @@ import type { TendrilError } from '../../errors.ts';
 import type { LogTransaction, Position, TransactionId } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
 import type { Request } from '../stream.ts';
+import { sizeOfPieces } from '../write/prepared.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from './limits.ts';
 
 export interface FirstUploadParts {
@@ -223,7 +224,7 @@ export class Offering {
 
   #offer({ position, operations }: LogTransaction): void {
     const { core, send } = this.#parts;
-    const bytes = operations.reduce((sum, { length }) => sum + length, 0);
+    const bytes = sizeOfPieces(operations);
     this.#underWay.set(position, bytes);
     this.#bytes += bytes;
     send({ kind: 'offer', position, floor: core.log.floor(), operations });

@@ -12,6 +12,7 @@ import {
   type Cursor,
   decodeKept,
   type EpochId,
+  type LogTransaction,
   type NodeId,
   type OperationId,
   type Position,
@@ -19,8 +20,9 @@ import {
 import type { Core, Prepared } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Batch } from '../ingest/ingest-part.ts';
-import type { LoggedTransaction, SaidOf } from '../stream.ts';
+import type { SaidOf } from '../stream.ts';
 import { type CommitQueue, NOTHING_DONE } from '../write/commit-queue.ts';
+import { sizeOfPieces } from '../write/prepared.ts';
 import { type Absent, AbsentTransactions } from './absent.ts';
 import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
 
@@ -107,7 +109,7 @@ export class Taking {
   hear(message: Logged): void {
     const session = this.#session;
     if (session === null) return;
-    const bytes = message.transactions.reduce((sum, { operations }) => sum + sizeOf(operations), 0);
+    const bytes = message.transactions.reduce((sum, { operations }) => sum + sizeOfPieces(operations), 0);
     if (this.#heard.length > 0 && this.#bytes + bytes > MAX_HEARD_BYTES) {
       this.#parts.fail(tooMuchHeard());
       return;
@@ -209,17 +211,13 @@ function isOwn({ operation, batch, reason }: Read): boolean {
   return operation === null && batch === null && reason === null;
 }
 
-function readOne(
-  { position, transaction, operations }: LoggedTransaction,
-  floor: Position,
-  session: TakingSession,
-): Read {
+function readOne({ position, transaction, operations }: LogTransaction, floor: Position, session: TakingSession): Read {
   const absent = { transaction, position, peer: session.peer };
   if (operations.length === 0) return { ...absent, operation: null, batch: null, reason: null };
   try {
     const items: readonly Prepared[] = operations.map((bytes) => decodeKept(viewOf(bytes)));
     if (items.some(({ operation }) => operation.transaction !== transaction)) throw foreign(transaction);
-    const batch = { transaction, items, bytes: sizeOf(operations), truncated: position <= floor };
+    const batch = { transaction, items, bytes: sizeOfPieces(operations), truncated: position <= floor };
     return { ...absent, operation: items[0]!.operation.id, batch, reason: null };
   } catch (error) {
     if (!(error instanceof TendrilError)) throw error;
@@ -230,10 +228,6 @@ function readOne(
 /** Without what a Buffer does otherwise. */
 function viewOf(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-function sizeOf(operations: readonly Uint8Array[]): number {
-  return operations.reduce((sum, { length }) => sum + length, 0);
 }
 
 function foreign(transaction: string): TendrilError {

@@ -15,13 +15,17 @@ import type { Request } from '../stream.ts';
 import { sizeOf } from '../write/prepared.ts';
 import { MAX_FORWARDED_BYTES, MAX_FORWARDED_QUESTIONS, MAX_FORWARDED_TRANSACTIONS } from './limits.ts';
 
-export interface Forwarded<Session> {
+/** One transaction as a follower brought it. */
+export interface Brought {
   readonly transaction: TransactionId;
   readonly attempt: number;
   /** Ascending by id. */
   readonly operations: readonly Prepared[];
   /** As they came. */
   readonly pieces: readonly Uint8Array[];
+}
+
+export interface Forwarded<Session> extends Brought {
   /** Null when it has gone. */
   session: Session | null;
   isSent: boolean;

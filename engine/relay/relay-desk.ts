@@ -1,33 +1,20 @@
 /** Relay desk: what all sessions of one relay share. */
 
 import type { TendrilError } from '../../errors.ts';
-import type { SqlParameters } from '../../query/index.ts';
-import type { TransactionId } from '../../storage/index.ts';
-import type { Core, Prepared } from '../core.ts';
-import type { Answer } from '../feed/answers.ts';
+import type { Core } from '../core.ts';
 import type { UploadLoad } from '../feed/uploads/upload-load.ts';
 import type { Reader } from '../reader.ts';
-import type { FeedSession, Peer } from '../stream.ts';
+import type { Answer, FeedSession, Peer } from '../stream.ts';
 import type { QuarantinedRow } from '../upstream/confirming/quarantine.ts';
 import type { Following } from '../upstream/following/following.ts';
 import type { HeldIds } from '../upstream/following/held-ids.ts';
+import type { Question } from '../upstream/session/asking.ts';
+import type { Brought } from './forwarding.ts';
 import type { Pins } from './pins.ts';
 import type { RelaySession } from './relay-session.ts';
 
-/** One transaction as a follower brought it. */
-export interface Brought {
-  readonly transaction: TransactionId;
-  readonly attempt: number;
-  readonly operations: readonly Prepared[];
-  readonly pieces: readonly Uint8Array[];
-}
-
-/** - `collection`: null for a whole statement. */
-export interface Question {
-  readonly collection: string | null;
-  readonly text: string;
-  readonly parameters: SqlParameters;
-}
+/** As a follower asked it: what it concerns is not known yet. */
+export type RelayedQuestion = Pick<Question, 'collection' | 'text' | 'parameters'>;
 
 export interface RelayDesk {
   readonly core: Core;
@@ -60,6 +47,6 @@ export interface RelayDesk {
   readonly checkBrought: (brought: Brought) => void;
   readonly forward: (session: RelaySession, brought: Brought) => void;
   /** @throws {TendrilError} (rejects) why there is no answer. */
-  readonly ask: (session: RelaySession, question: Question) => Promise<Answer>;
+  readonly ask: (session: RelaySession, question: RelayedQuestion) => Promise<Answer>;
   readonly forget: (session: RelaySession) => void;
 }

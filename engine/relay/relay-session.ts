@@ -30,11 +30,12 @@ import {
 import { refuseOffset } from '../live/plan.ts';
 import type { RowKey } from '../row-key.ts';
 import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../stream.ts';
+import { sizeOfPieces } from '../write/prepared.ts';
 import { AwaitedIds } from './awaited-ids.ts';
 import { AwaitedSelection } from './awaited-selection.ts';
-import type { Forwarded } from './forwarding.ts';
+import type { Brought, Forwarded } from './forwarding.ts';
 import type { Teller } from './pending-writes.ts';
-import type { Brought, RelayDesk } from './relay-desk.ts';
+import type { RelayDesk } from './relay-desk.ts';
 
 export class RelaySession implements FeedSession, Teller, Follower {
   readonly author: string;
@@ -176,7 +177,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
 
   /** Its outcome is known. */
   concluded({ pieces }: Forwarded<RelaySession>): void {
-    this.#uploads.remove({ bytes: pieces.reduce((sum, { length }) => sum + length, 0), entities: pieces.length });
+    this.#uploads.remove({ bytes: sizeOfPieces(pieces), entities: pieces.length });
   }
 
   #check(): void {

@@ -14,14 +14,13 @@ import type { Statement } from '../../query/index.ts';
 import { type EntityId, fingerprintOf, type Position, type TransactionId } from '../../storage/index.ts';
 import type { Bound, Source } from '../change.ts';
 import type { Prepared } from '../core.ts';
-import type { Answer } from '../feed/answers.ts';
 import { createFeed, type Feed, type FeedReport } from '../feed/feed.ts';
 import type { OpenWindow } from '../feed/followed/followed-collection.ts';
 import { UploadLoad } from '../feed/uploads/upload-load.ts';
 import { identityClash } from '../ingest/ingest-check.ts';
 import type { Parts } from '../parts.ts';
 import { rowKey } from '../row-key.ts';
-import type { FeedSession, Peer } from '../stream.ts';
+import type { Answer, FeedSession, Peer } from '../stream.ts';
 import type { Pending } from '../upstream/outbox/outbox.ts';
 import type { ConfirmedChange } from '../upstream/overlay/overlay.ts';
 import type { Replica } from '../upstream/replica.ts';
@@ -31,11 +30,11 @@ import { rowKeyOf } from '../write/prepared.ts';
 import { tooManyRelayed } from './awaited-ids.ts';
 import { confirmedCore } from './confirmed-rows.ts';
 import { ConfirmedSteps } from './confirmed-steps.ts';
-import { type Forwarded, Forwarding } from './forwarding.ts';
+import { type Brought, type Forwarded, Forwarding } from './forwarding.ts';
 import { MAX_RELAYED_IDS } from './limits.ts';
 import { PendingWrites } from './pending-writes.ts';
 import { Pins } from './pins.ts';
-import type { Brought, Question, RelayDesk } from './relay-desk.ts';
+import type { RelayDesk, RelayedQuestion } from './relay-desk.ts';
 import { RelaySession } from './relay-session.ts';
 import { RelayedWindow } from './relayed-window.ts';
 
@@ -201,6 +200,17 @@ export class Relay implements Served {
     for (const session of [...this.#sessions]) session.unlinked(true);
   }
 
+  /** The upstream is a relay, too, and has been cut off, or is no longer. */
+  linked(error: TendrilError | null): void {
+    const { whole, answers } = this.#parts.replica.connection.state();
+    // What that was cut off from comes now; as it is whole, the followers are told.
+    if (error === null && !whole) return;
+    this.#linkError = error;
+    for (const session of [...this.#sessions])
+      if (error === null) session.linked();
+      else session.unlinked(!answers);
+  }
+
   #makeRoomForIds(own: number, more: number): void {
     while (this.#pins.size + more > MAX_RELAYED_IDS) {
       const [greatest] = [...this.#sessions].sort((left, right) => right.ids - left.ids);
@@ -214,17 +224,6 @@ export class Relay implements Served {
   #position(): Position {
     const { session, kept } = this.#parts.replica.standing;
     return (session ?? kept)!.position;
-  }
-
-  /** The upstream is a relay, too, and has been cut off, or is no longer. */
-  linked(error: TendrilError | null): void {
-    const { whole, answers } = this.#parts.replica.connection.state();
-    // What that was cut off from comes now; as it is whole, the followers are told.
-    if (error === null && !whole) return;
-    this.#linkError = error;
-    for (const session of [...this.#sessions])
-      if (error === null) session.linked();
-      else session.unlinked(!answers);
   }
 
   /** The feed tells the transaction's author that it is settled. Returns what ends that. */
@@ -271,7 +270,7 @@ export class Relay implements Served {
     this.#forwarding.upload({ transaction, attempt, operations, pieces, session, isSent: false });
   }
 
-  #ask(session: RelaySession, { collection, text, parameters }: Question): Promise<Answer> {
+  #ask(session: RelaySession, { collection, text, parameters }: RelayedQuestion): Promise<Answer> {
     const { replica, statements } = this.#parts;
     const { reaches, error } = replica.connection.state();
     if (!reaches) return Promise.reject(unreachable(error));

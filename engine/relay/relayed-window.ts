@@ -7,11 +7,9 @@
 import type { RawRow } from '../../query/index.ts';
 import type { EntityId } from '../../storage/index.ts';
 import type { FollowedRows } from '../feed/followed/followed-selection.ts';
-import type { Moves, WindowParts } from '../feed/followed/followed-window.ts';
-import { Member } from '../live/member.ts';
-import { rowsAtStep, type Step } from '../live/step.ts';
-
-type Item = Member<unknown>;
+import type { Moves } from '../feed/followed/followed-window.ts';
+import { type Item, isBeyond, itemOf, type WindowParts } from '../feed/followed/window-parts.ts';
+import { type Place, rowsAt } from '../live/place.ts';
 
 /** A changed row, as it is now; null if it is not of the selection. */
 interface Met {
@@ -31,7 +29,7 @@ export class RelayedWindow implements FollowedRows {
   constructor(parts: WindowParts, limit: number, edge: RawRow | null) {
     this.#parts = parts;
     this.limit = limit;
-    this.#edge = edge === null ? null : this.#itemOf(edge);
+    this.#edge = edge === null ? null : itemOf(this.#parts, edge);
     this.#rows = this.#within(limit === 0 ? [] : parts.read(limit));
   }
 
@@ -56,11 +54,11 @@ export class RelayedWindow implements FollowedRows {
   }
 
   isBeyond(row: RawRow, other: RawRow): boolean {
-    return this.#parts.plan.compare(this.#itemOf(row), this.#itemOf(other)) > 0;
+    return isBeyond(this.#parts, row, other);
   }
 
   idsBeyond(row: RawRow): readonly EntityId[] {
-    const item = this.#itemOf(row);
+    const item = itemOf(this.#parts, row);
     const beyond = [...this.#rows].filter(([, each]) => this.#parts.plan.compare(each, item) > 0);
     return beyond.map(([id]) => id).sort();
   }
@@ -70,20 +68,20 @@ export class RelayedWindow implements FollowedRows {
     const is = after !== null && matches(after);
     const id = idOf((before ?? after)!);
     if (!is && !this.#rows.has(id)) return false;
-    this.#met.push({ id, after: is ? this.#itemOf(after) : null });
+    this.#met.push({ id, after: is ? itemOf(this.#parts, after) : null });
     return true;
   }
 
-  maintain(step: Step): Moves {
+  maintain(place: Place): Moves {
     const met = this.#met.splice(0);
     const { collection, selection } = this.#parts;
-    const bound = step.commits[step.at]!.bounds?.find(
+    const bound = place.commits[place.at]!.bounds?.find(
       (each) => each.key === selection.key && each.collection === collection,
     );
     if (bound === undefined) return { ...this.#move(met), hasNewEdge: false };
     const before = this.#rows;
-    this.#edge = bound.row === null ? null : this.#itemOf(bound.row);
-    this.#rows = this.#within(this.#readAt(step));
+    this.#edge = bound.row === null ? null : itemOf(this.#parts, bound.row);
+    this.#rows = this.#within(this.#readAt(place));
     return {
       entered: [...this.#rows.keys()].filter((id) => !before.has(id)),
       left: [...before.keys()].filter((id) => !this.#rows.has(id)),
@@ -104,7 +102,7 @@ export class RelayedWindow implements FollowedRows {
   }
 
   #within(rows: readonly RawRow[]): Map<EntityId, Item> {
-    const items = rows.map((raw) => this.#itemOf(raw)).filter((item) => this.#isWithin(item));
+    const items = rows.map((raw) => itemOf(this.#parts, raw)).filter((item) => this.#isWithin(item));
     return new Map(items.map((item) => [idOf(item.raw), item]));
   }
 
@@ -112,21 +110,16 @@ export class RelayedWindow implements FollowedRows {
     return this.#edge === null || this.#parts.plan.compare(item, this.#edge) <= 0;
   }
 
-  /** The first rows as they were at the step, though later transactions are in the tables already. */
-  #readAt(step: Step): readonly RawRow[] {
+  /** The first rows as they were at the place, though later transactions are in the tables already. */
+  #readAt(place: Place): readonly RawRow[] {
     const { collection, matches, read, onRefill } = this.#parts;
     // It has no edge, and yet all rows lie beyond it.
     if (this.limit === 0) return [];
     onRefill();
-    const then = rowsAtStep(step, collection);
+    const then = rowsAt(place, collection);
     const now = read(this.limit + then.size).filter((raw) => !then.has(raw[0] as string));
     const earlier = [...then.values()].filter((raw) => raw !== null && matches(raw)) as RawRow[];
     return [...now, ...earlier];
-  }
-
-  #itemOf(raw: RawRow): Item {
-    const { plan, selection } = this.#parts;
-    return plan.order.plain ? new Member(raw) : new Member(raw, plan.order.keysOf(raw, selection.values));
   }
 }
 

@@ -140,7 +140,7 @@ export class Replica {
       selections: () => following.withRows(),
       isPartial: () => [...following.all()].some(({ state, hasRows }) => state !== 'denied' && !hasRows),
       isHere: (key: RowKey) => heldIds.isHere(key),
-      isKnown: (key: RowKey) => heldIds.isKnown(key),
+      isInTables: (key: RowKey) => heldIds.isInTables(key),
       // The tables lack a row that could not be read, and another log may lack what they have ahead: nobody would tell.
       cursor: () => (this.quarantine.isEmpty && !this.standing.isAhead ? this.standing.kept : null),
       written: () => Number(driver.get('SELECT total_changes()', [])![0]),

@@ -9,11 +9,11 @@ import { type Answers, localAnswers } from '../answers.ts';
 import { notCovered } from '../covers.ts';
 import type { Parts } from '../parts.ts';
 import { type SqlResult, sqlResult } from '../sql-result.ts';
+import type { Answer } from '../stream.ts';
 import type { Following } from './following/following.ts';
 import type { HeldIds } from './following/held-ids.ts';
 import { type AskingParts, ask, concernsOf, type Question, refusalAmong } from './session/asking.ts';
 import type { ConnectionState } from './session/connection.ts';
-import type { Answer } from './session/questions.ts';
 
 export interface UpstreamAnswersParts extends AskingParts {
   readonly heldIds: HeldIds;

@@ -77,6 +77,12 @@ export function byEntity(operations: readonly Prepared[]): Iterable<readonly Pre
   return groups.values();
 }
 
+/** Bytes of all. */
 export function sizeOf(operations: readonly Prepared[]): number {
   return operations.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+/** Bytes of operations that are not read. */
+export function sizeOfPieces(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }

@@ -4,24 +4,14 @@
  * Invariant: this table and PROTOCOL_VERSION change together; docs/protocol.md says the same in words. The types make it
  * complete: a message, or a field of one, that is not here does not compile.
  */
-import type {
-  AnswerColumn,
-  Described,
-  Edge,
-  Had,
-  LoggedTransaction,
-  Part,
-  Request,
-  RequestOf,
-  Said,
-  SaidOf,
-} from '../../engine/index.ts';
+import type { AnswerColumn, Described, Edge, Had, Part, Request, RequestOf, Said, SaidOf } from '../../engine/index.ts';
 import {
   BUCKETS,
   BUCKETS_BYTES,
   type Cursor,
   type EntityId,
   type EpochId,
+  type LogTransaction,
   MAX_LOGGED_TRANSACTION_OPERATIONS,
   MAX_NAME_BYTES,
   MAX_TRANSACTION_OPERATIONS,
@@ -149,7 +139,7 @@ const column = structField<AnswerColumn>({
 });
 
 /** Many transactions of many empty operations would make a thousand things of each byte: they are counted together. */
-function loggedField(): Field<readonly LoggedTransaction[]> {
+function loggedField(): Field<readonly LogTransaction[]> {
   let left = 0;
   const counted: Field<readonly Uint8Array[]> = {
     write: (made) => {
@@ -163,7 +153,7 @@ function loggedField(): Field<readonly LoggedTransaction[]> {
       return made;
     },
   };
-  const list = listField(structField<LoggedTransaction>({ position, transaction, operations: counted }), MAX_LOGGED);
+  const list = listField(structField<LogTransaction>({ position, transaction, operations: counted }), MAX_LOGGED);
   return {
     write: (value) => {
       left = MAX_LOGGED_OPERATIONS;

@@ -5,13 +5,11 @@
  * -0 is 0, a Date is the text that a timestamp keeps, a boolean is 0 or 1. To SQL that is the same value.
  * An integer beyond ±(2^53-1) is written as a 64-bit integer, a REAL as a float: so the two stay apart where they differ.
  */
-import { type Cell, cellOf, type SqlInput, type SqlParameters } from '../../query/index.ts';
+import { type Cell, cellOf, MAX_PARAMETERS, type SqlInput, type SqlParameters } from '../../query/index.ts';
 import { MAX_VALUE_BYTES } from '../../storage/index.ts';
 import { type Field, textField, type Wire, writeBytes, writeText } from './field.ts';
 import { WireLimit, WireProblem, type WireReader } from './wire-reader.ts';
 
-/** As many as a statement may have. */
-export const MAX_PARAMETERS = 32_766;
 /** UTF-8 bytes of a parameter's name: it stands in the text of a statement. */
 export const MAX_PARAMETER_NAME_BYTES = 1_024;
 

@@ -14,7 +14,8 @@ import {
   MAX_ROWS,
   MAX_TEXT_BYTES,
 } from '../../net/wire/message-field.ts';
-import { MAX_PARAMETER_NAME_BYTES, MAX_PARAMETERS } from '../../net/wire/value-field.ts';
+import { MAX_PARAMETER_NAME_BYTES } from '../../net/wire/value-field.ts';
+import { MAX_PARAMETERS } from '../../query/limits.ts';
 import {
   idFrom,
   MAX_LOGGED_TRANSACTION_OPERATIONS,

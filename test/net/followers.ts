@@ -9,6 +9,7 @@ import { createCodec } from '../../net/codec.ts';
 import { createFrameReader, createFrameWriter, MAX_FRAME_BYTES } from '../../net/frames.ts';
 import { type Hello, type Message, PROTOCOL_VERSION } from '../../net/messages.ts';
 import { WELCOME } from './fake-authority.ts';
+import { Told } from './told.ts';
 
 export const GREETING: Greeting = { node: WELCOME.node, author: 'ana', system: null, cursor: null };
 export const HELLO: Hello = { kind: 'hello', protocol: PROTOCOL_VERSION, ...GREETING, credential: null };
@@ -16,27 +17,6 @@ export const HELLO: Hello = { kind: 'hello', protocol: PROTOCOL_VERSION, ...GREE
 export interface End {
   readonly reason: TendrilError;
   readonly final: boolean;
-}
-
-/** Waits until something it was told makes `condition` true. */
-class Told {
-  readonly #checks = new Set<() => void>();
-
-  until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition()) return;
-        this.#checks.delete(check);
-        resolve();
-      };
-      this.#checks.add(check);
-      check();
-    });
-  }
-
-  protected told(): void {
-    for (const check of [...this.#checks]) check();
-  }
 }
 
 export class Follower extends Told {

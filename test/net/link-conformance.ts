@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
 import { MAX_FRAME_BYTES } from '../../net/frames.ts';
 import type { Connector, Link, LinkEvents } from '../../net/link.ts';
+import { Told } from './told.ts';
 
 /** Where links come from, while a suite runs. */
 export interface LinkWorld {
@@ -14,7 +15,7 @@ export interface LinkWorld {
 }
 
 /** One end, and all that it was told. */
-export class RecordedEnd {
+export class RecordedEnd extends Told {
   readonly frames: Uint8Array[] = [];
   readonly log: string[] = [];
   drained = 0;
@@ -22,7 +23,6 @@ export class RecordedEnd {
   readonly reentered: string[] = [];
   #link: Link | null = null;
   #isInside = false;
-  readonly #checks = new Set<() => void>();
 
   connect(connector: Connector): this {
     this.#link = this.#inside(() => connector.connect(this.#events(), systemScheduler));
@@ -54,19 +54,6 @@ export class RecordedEnd {
     this.#inside(() => this.#link!.close(reason));
   }
 
-  /** Resolves when `condition` holds after something was told. */
-  until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition()) return;
-        this.#checks.delete(check);
-        resolve();
-      };
-      this.#checks.add(check);
-      check();
-    });
-  }
-
   #inside<Result>(call: () => Result): Result {
     this.#isInside = true;
     try {
@@ -80,7 +67,7 @@ export class RecordedEnd {
     const told = (what: string) => {
       if (this.#isInside) this.reentered.push(what);
       if (what !== 'drained') this.log.push(what);
-      for (const check of [...this.#checks]) check();
+      this.told();
     };
     return {
       opened: () => told('opened'),

@@ -10,7 +10,7 @@ import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
 import { idFrom, Node, TendrilError } from '../../index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
-import { type Asked, randomStep, SELECTIONS, Thing } from '../support/live-selections.ts';
+import { type Asked, SELECTIONS, Thing, write } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 const seed = seedFor('edges are fresh');
@@ -89,7 +89,7 @@ test('every live query behind a relay equals the authority whenever all is quiet
         .parts.replica.connection.connect()
         .catch(() => undefined);
     else if (chosen < 0.076) writes += await sweep(authority, edge, random);
-    else writes += await write(chosen < 0.25 ? authority : random.pick(all).parts, random);
+    else writes += await write(chosen < 0.25 ? authority : random.pick(all).parts.transactor, random, IDS);
     if (random.chance(0.3)) await new Promise(setImmediate);
     for (let microtask = 0; microtask < 8; microtask += 1) await null;
     if (random.chance(0.03)) await compare(authority, all, `step ${step}`);
@@ -117,20 +117,6 @@ function change(edge: Edge, random: Random): void {
   edge.watched[at]!.live.close();
   edge.watched.splice(at, 1);
   edge.open(random.pick(edge.choice));
-}
-
-/** Returns 1 if something was written; an id that is not held cannot be. */
-async function write(node: Node | EphemeralParts, random: Random): Promise<number> {
-  const transactor = node instanceof Node ? node : node.transactor;
-  try {
-    await transactor.transact((tx) => {
-      for (let edits = 1 + random.integer(3); edits > 0; edits -= 1) randomStep(tx, random, IDS);
-    });
-    return 1;
-  } catch (error) {
-    if (error instanceof TendrilError && (error.code === 'not-covered' || error.code === 'not-found')) return 0;
-    throw error;
-  }
 }
 
 /** Deletes what a live query shows, again and again: more than the slack of a window makes up for. */

@@ -1,6 +1,8 @@
 /** Fifty selections for the live suites, each with what its index is expected to find it by. */
 
+import type { Node } from '../../engine/node.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
+import { TendrilError } from '../../errors.ts';
 import type { SqlInput } from '../../query/index.ts';
 import { boolean, collection, integer, type RowOf, real, text, timestamp } from '../../storage/index.ts';
 import type { Random } from './random.ts';
@@ -127,5 +129,22 @@ export function randomStep(tx: Transaction, random: Random, ids: readonly string
       id,
       random.pick([thing, { kind }, { rank }, { weight, name }, { done }, { due }, { rank, weight }]),
     );
+  }
+}
+
+/** Up to three such steps, in one transaction. Returns 1 if something was written; an id that is not held cannot be. */
+export async function write(
+  transactor: Pick<Node, 'transact'>,
+  random: Random,
+  ids: readonly string[],
+): Promise<number> {
+  try {
+    await transactor.transact((tx) => {
+      for (let edits = 1 + random.integer(3); edits > 0; edits -= 1) randomStep(tx, random, ids);
+    });
+    return 1;
+  } catch (error) {
+    if (error instanceof TendrilError && (error.code === 'not-covered' || error.code === 'not-found')) return 0;
+    throw error;
   }
 }

@@ -27,7 +27,7 @@ test('an id and a cursor are written again after a rollback, and then no more', 
     selections,
     isPartial: isNot,
     isHere: isNot,
-    isKnown: isNot,
+    isInTables: isNot,
     cursor: () => cursor,
     written: () => 0,
   };
@@ -61,7 +61,7 @@ test(`a cursor that moves alone is written when it is ${MAX_CURSOR_LAG} position
     selections: () => [],
     isPartial: isNot,
     isHere: isNot,
-    isKnown: isNot,
+    isInTables: isNot,
     cursor,
   };
   const kept = new Kept({ ...parts, written: () => rows }, null);

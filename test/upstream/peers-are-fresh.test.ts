@@ -10,7 +10,7 @@ import { type EphemeralParts, openEphemeral } from '../../engine/open-ephemeral.
 import { systemScheduler } from '../../engine/ports/scheduler.ts';
 import { idFrom, Node, TendrilError } from '../../index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
-import { type Asked, randomStep, SELECTIONS, Thing } from '../support/live-selections.ts';
+import { type Asked, SELECTIONS, Thing, write } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 const seed = seedFor('peers are fresh');
@@ -114,7 +114,7 @@ test('every live query equals the authority whenever all is quiet, and the rows 
     else if (chosen < 0.06) peer.upstream.hold = !peer.upstream.hold;
     else if (chosen < 0.065) writes += await sweep(peer, random);
     else if (chosen < 0.067) void peer.parts.replica.connection.connect().catch(() => undefined);
-    else writes += await write(chosen < 0.3 ? authority : peer.parts, random);
+    else writes += await write(chosen < 0.3 ? authority : peer.parts.transactor, random, IDS);
     if (random.chance(0.3)) await new Promise(setImmediate);
     for (let microtask = 0; microtask < 8; microtask += 1) await null;
     for (const each of peers) each.checkOwnRows();
@@ -154,20 +154,6 @@ function change(peer: Peer, random: Random): void {
   };
   // Closed meanwhile: it shows nothing any more.
   watched.live.reselect(asked.text, asked.parameters).then(told, (error) => expect(error.code).toBe('closed'));
-}
-
-/** Returns 1 if something was written; an id that is not held cannot be. */
-async function write(node: Node | EphemeralParts, random: Random): Promise<number> {
-  const transactor = node instanceof Node ? node : node.transactor;
-  try {
-    await transactor.transact((tx) => {
-      for (let edits = 1 + random.integer(3); edits > 0; edits -= 1) randomStep(tx, random, IDS);
-    });
-    return 1;
-  } catch (error) {
-    if (error instanceof TendrilError && (error.code === 'not-covered' || error.code === 'not-found')) return 0;
-    throw error;
-  }
 }
 
 /** Deletes what a live query shows, again and again: more than the slack of a window makes up for. */

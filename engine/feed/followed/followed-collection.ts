@@ -5,19 +5,12 @@
  *   - equal selections are one; one that nobody follows leaves no entry, here or in the index;
  *   - an id is listed with each session that holds it, whether such a row exists or not.
  */
-import {
-  type IndexKey,
-  indexKeysOf,
-  queryError,
-  type RawRow,
-  type Selection,
-  type SqlProbe,
-} from '../../../query/index.ts';
+import { queryError, type RawRow, type Selection, type SqlProbe } from '../../../query/index.ts';
 import type { EntityId } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
 import type { Source } from '../../change.ts';
 import { type Bucket, itemsOf, withItem, withoutItem } from '../../live/bucket.ts';
-import { createPlans, limitOf, type Plans, parametersOf, refuseOffset } from '../../live/plan.ts';
+import { createPlans, limitOf, type Plans, parametersOf, refuseOffset, registrationsOf } from '../../live/plan.ts';
 import { type IndexSizes, SelectionIndex } from '../../live/selection-index.ts';
 import { capacityOf } from '../../live/window.ts';
 import type { SelectionNumber } from '../../stream.ts';
@@ -25,8 +18,8 @@ import type { FeedWork } from '../feed-work.ts';
 import type { Follower } from '../follower.ts';
 import { MAX_WINDOW_LIMIT } from '../limits.ts';
 import { type FollowedRows, FollowedSelection } from './followed-selection.ts';
-import type { WindowParts } from './followed-window.ts';
 import { Subscription } from './subscription.ts';
+import type { WindowParts } from './window-parts.ts';
 
 export interface FollowedParts {
   readonly source: Source;
@@ -142,11 +135,6 @@ export class FollowedCollection {
     this.#index.add(registrationsOf(selection), followed);
     return followed;
   }
-}
-
-/** Found again when it is dropped. LIMIT 0 follows nothing. */
-function registrationsOf(selection: Selection): readonly IndexKey[] {
-  return limitOf(selection) === 0 ? [] : indexKeysOf(selection);
 }
 
 function tooLarge({ shape: { tree } }: Selection, text: string, limit: number) {

@@ -5,22 +5,11 @@
  *   - the rows followed are the first `limit` of the selection at the last transaction taken;
  *   - whether a row lies beyond them is known: at least one more is held, if there is one.
  */
-import type { RawRow, Selection } from '../../../query/index.ts';
+import type { RawRow } from '../../../query/index.ts';
 import type { EntityId } from '../../../storage/index.ts';
-import { Member } from '../../live/member.ts';
-import type { Plan } from '../../live/plan.ts';
-import { rowsAtStep, type Step } from '../../live/step.ts';
+import { type Place, rowsAt } from '../../live/place.ts';
 import { capacityOf, maintain, Window } from '../../live/window.ts';
-
-export interface WindowParts {
-  readonly collection: string;
-  readonly selection: Selection;
-  readonly plan: Plan<unknown>;
-  readonly matches: (row: RawRow) => boolean;
-  /** The first rows of the selection as the table has them now. */
-  readonly read: (rows: number) => readonly RawRow[];
-  readonly onRefill: () => void;
-}
+import { type Item, isBeyond, itemOf, type WindowParts } from './window-parts.ts';
 
 /** What a transaction did to the rows followed. */
 export interface Moves {
@@ -28,8 +17,6 @@ export interface Moves {
   readonly left: readonly EntityId[];
   readonly hasNewEdge: boolean;
 }
-
-type Item = Member<unknown>;
 
 export class FollowedWindow {
   readonly limit: number;
@@ -43,7 +30,7 @@ export class FollowedWindow {
     this.#parts = parts;
     this.limit = limit;
     const asked = capacityOf(limit);
-    const items = asked === 0 ? [] : parts.read(asked).map((raw) => this.#itemOf(raw));
+    const items = asked === 0 ? [] : parts.read(asked).map((raw) => itemOf(parts, raw));
     this.#window = new Window(items, limit, asked);
     this.#ids = new Set(items.slice(0, limit).map(idOf));
   }
@@ -74,12 +61,12 @@ export class FollowedWindow {
 
   /** Whether a row lies after another one in the selection's order. */
   isBeyond(row: RawRow, other: RawRow): boolean {
-    return this.#parts.plan.compare(this.#itemOf(row), this.#itemOf(other)) > 0;
+    return isBeyond(this.#parts, row, other);
   }
 
   /** Of the rows followed, those after this one in the selection's order; by id, ascending. */
   idsBeyond(row: RawRow): readonly EntityId[] {
-    const item = this.#itemOf(row);
+    const item = itemOf(this.#parts, row);
     const { items } = this.#window;
     let from = Math.min(items.length, this.limit);
     while (from > 0 && this.#parts.plan.compare(items[from - 1]!, item) > 0) from -= 1;
@@ -90,18 +77,18 @@ export class FollowedWindow {
   meet(before: RawRow | null, after: RawRow | null): boolean {
     const was = before !== null && this.#parts.matches(before);
     const is = after !== null && this.#parts.matches(after);
-    if (was) this.#left.push(this.#itemOf(before));
-    if (is) this.#came.push(this.#itemOf(after));
+    if (was) this.#left.push(itemOf(this.#parts, before));
+    if (is) this.#came.push(itemOf(this.#parts, after));
     return was || is;
   }
 
   /** Brings the rows to the end of the transaction whose rows were met. */
-  maintain(step: Step): Moves {
+  maintain(place: Place): Moves {
     const lastBefore = this.#last();
     const [left, came] = [this.#left, this.#came];
     this.#left = [];
     this.#came = [];
-    const readAgain = () => this.#readAt(step);
+    const readAgain = () => this.#readAt(place);
     const differences = maintain(this.#window, this.#parts.plan, left, came, readAgain);
     this.#lookBeyond(readAgain);
     const moves = {
@@ -127,21 +114,16 @@ export class FollowedWindow {
     window.edge = items.length < capacityOf(this.limit) ? null : (items.at(-1) ?? null);
   }
 
-  /** The first rows as they were at the step, though later transactions are in the table already. */
-  #readAt(step: Step): readonly Item[] {
+  /** The first rows as they were at the place, though later transactions are in the table already. */
+  #readAt(place: Place): readonly Item[] {
     const { collection, matches, read, plan, onRefill } = this.#parts;
     onRefill();
     const rows = capacityOf(this.limit);
-    const then = rowsAtStep(step, collection);
+    const then = rowsAt(place, collection);
     const now = read(rows + then.size).filter((raw) => !then.has(raw[0] as string));
     const earlier = [...then.values()].filter((raw) => raw !== null && matches(raw)) as RawRow[];
-    const items = [...now, ...earlier].map((raw) => this.#itemOf(raw));
+    const items = [...now, ...earlier].map((raw) => itemOf(this.#parts, raw));
     return (earlier.length === 0 ? items : items.sort(plan.compare)).slice(0, rows);
-  }
-
-  #itemOf(raw: RawRow): Item {
-    const { plan, selection } = this.#parts;
-    return plan.order.plain ? new Member(raw) : new Member(raw, plan.order.keysOf(raw, selection.values));
   }
 }
 

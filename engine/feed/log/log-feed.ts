@@ -7,9 +7,9 @@
  *   - they are pulled, as chunks are: a slow reader costs nothing here, and what was committed meanwhile comes together;
  *   - of one that this very session offered only the place is told.
  */
-import type { Position, TransactionId } from '../../../storage/index.ts';
+import type { LogTransaction, Position, TransactionId } from '../../../storage/index.ts';
 import type { Core } from '../../core.ts';
-import type { LoggedTransaction, Peer, Said } from '../../stream.ts';
+import type { Peer, Said } from '../../stream.ts';
 import type { Job } from '../job.ts';
 import { LOGGED_OPERATIONS_TOGETHER, MAX_CHUNK_BYTES } from '../limits.ts';
 
@@ -45,7 +45,7 @@ export class LogFeed implements Job {
     const { log } = core;
     const logged = log.transactionsSince(this.#told, LOGGED_OPERATIONS_TOGETHER, MAX_CHUNK_BYTES);
     if (logged.length > 0) {
-      const transactions = logged.map((one): LoggedTransaction => {
+      const transactions = logged.map((one): LogTransaction => {
         return this.#offered.delete(one.transaction) ? { ...one, operations: [] } : one;
       });
       this.#told = logged.at(-1)!.position;

@@ -15,6 +15,7 @@ import { decodeKept, isSkeleton, type Position, type TransactionId } from '../..
 import type { Core, Prepared } from '../../core.ts';
 import type { Ingester } from '../../ingest/ingest.ts';
 import type { Peer, RequestOf, Said } from '../../stream.ts';
+import { sizeOfPieces } from '../../write/prepared.ts';
 import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../limits.ts';
 import { hasDrifted } from '../uploads/judge-upload.ts';
 import type { Load, UploadLoad } from '../uploads/upload-load.ts';
@@ -59,7 +60,7 @@ export class Offers implements Load {
     const { core, ingester, load, followsLog, say, fail } = this.#parts;
     if (position <= this.#last) throw offeredOutOfOrder(position, this.#last);
     this.#last = position;
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const bytes = sizeOfPieces(pieces);
     if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyOffers();
     if (!load.hasRoom(this, bytes)) throw tooManyOffers();
     let items: readonly Prepared[];

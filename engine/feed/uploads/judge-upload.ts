@@ -24,6 +24,7 @@ import {
 } from '../../../storage/index.ts';
 import type { Core, Prepared } from '../../core.ts';
 import { checkContent, checkPrecursor, identityClash } from '../../ingest/ingest-check.ts';
+import { sizeOfPieces } from '../../write/prepared.ts';
 import { tooManyBytes, tooManyOperations } from '../../write/write-set.ts';
 import { MAX_DRIFT_MS } from '../limits.ts';
 
@@ -47,7 +48,7 @@ export type Judgement =
  */
 export function readUpload(transaction: TransactionId, pieces: readonly Uint8Array[], author: string | null): Uploaded {
   if (pieces.length > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(pieces.length);
-  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  const size = sizeOfPieces(pieces);
   if (size > MAX_TRANSACTION_BYTES) throw tooManyBytes(size);
   const operations = new Map<OperationId, Prepared>();
   for (const piece of pieces) {

@@ -11,8 +11,9 @@
 import { TendrilError } from '../../../errors.ts';
 import type { OperationId, Position, TransactionId } from '../../../storage/index.ts';
 import type { Core, Prepared } from '../../core.ts';
-import type { RequestOf } from '../../stream.ts';
+import type { RequestOf, SaidOf } from '../../stream.ts';
 import { type Member, NOTHING_DONE, type Outcome } from '../../write/commit-queue.ts';
+import { sizeOf } from '../../write/prepared.ts';
 import { applyUpload } from './apply-upload.ts';
 import { hasDrifted, isMemorable, judgeUpload, readUpload, refusedBefore, type Uploaded } from './judge-upload.ts';
 
@@ -25,7 +26,7 @@ export type Verdict =
   /** `time`: the clock of the authority, where that is not this node. */
   | {
       readonly kind: 'rebase';
-      readonly reason: 'clock-drift' | 'missing-precursor' | 'author';
+      readonly reason: SaidOf<'rebase'>['reason'];
       readonly time?: number;
     };
 
@@ -119,7 +120,6 @@ export class Upload implements Member {
     const commit = applyUpload(core, transaction, fresh);
     begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
     this.#verdict = { kind: 'applied' };
-    const bytes = fresh.reduce((sum, each) => sum + each.bytes.length, 0);
-    return { kind: 'done', commits: [commit], operations: fresh.length, bytes };
+    return { kind: 'done', commits: [commit], operations: fresh.length, bytes: sizeOf(fresh) };
   }
 }

@@ -1,5 +1,6 @@
 /** Waiting uploads: what one session has uploaded and the commit queue has not come to yet; bounded. */
 import { TendrilError } from '../../../errors.ts';
+import { sizeOfPieces } from '../../write/prepared.ts';
 import { tooManyHeld } from '../followed/held-ids.ts';
 import { MAX_HELD_IDS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../limits.ts';
 import type { UploadRequest } from './upload.ts';
@@ -44,7 +45,7 @@ export class WaitingUploads implements Load {
    * @throws {TendrilError} `limit-exceeded`: the session is to be ended, because nothing is known of the upload.
    */
   add({ operations }: UploadRequest, held: number): Waiting {
-    const bytes = operations.reduce((sum, { length }) => sum + length, 0);
+    const bytes = sizeOfPieces(operations);
     const entities = operations.length;
     if (this.#count >= MAX_WAITING_UPLOADS || this.#bytes + bytes > MAX_WAITING_BYTES) throw tooManyUploads();
     if (!this.#all.hasRoom(this, bytes)) throw tooManyOfAll();

@@ -1,6 +1,6 @@
 /** Followed: one selection that this node asks its upstream to keep it informed of, and how far that has come. */
 import type { TendrilError } from '../../../errors.ts';
-import type { RawRow } from '../../../query/index.ts';
+import type { RawRow, Selection } from '../../../query/index.ts';
 import { bucketOf, type EntityId, type StoredRow } from '../../../storage/index.ts';
 import type { CatalogEntry } from '../../catalog.ts';
 import type { Asked } from '../../covers.ts';
@@ -64,7 +64,7 @@ export class Followed {
   }
 
   get key(): string {
-    return `${this.entry.collection.name} ${this.asked.selection.key}`;
+    return followedKey(this.entry.collection.name, this.asked.selection);
   }
 
   /** Of an edge of its: null where nothing lies beyond the window, or it is none. */
@@ -150,4 +150,9 @@ export class Followed {
   stir(): void {
     for (const stirred of this.watchers) stirred();
   }
+}
+
+/** Equal for equal selections of one collection. */
+export function followedKey(collection: string, { key }: Selection): string {
+  return `${collection} ${key}`;
 }

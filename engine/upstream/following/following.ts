@@ -22,7 +22,7 @@ import { LINGER_MS, MAX_FOLLOWED_SELECTIONS } from '../limits.ts';
 import { confirmedRows } from '../overlay/held-rows.ts';
 import type { Overlay } from '../overlay/overlay.ts';
 import type { ConnectionState } from '../session/connection.ts';
-import { Followed } from './followed.ts';
+import { Followed, followedKey } from './followed.ts';
 import { coverOf } from './followed-cover.ts';
 import { GivingUp, whoGivesWay } from './giving-up.ts';
 import { BucketSummary, hadOf, heldOf } from './had.ts';
@@ -77,7 +77,7 @@ export class Following {
   }
 
   find(collection: string, selection: Selection): Followed | undefined {
-    return this.#byKey.get(`${collection} ${selection.key}`);
+    return this.#byKey.get(followedKey(collection, selection));
   }
 
   /** Asks for a selection, unless it is followed already. Leave the cover when it is not used any more. */

@@ -111,7 +111,7 @@ export class HeldIds {
   }
 
   /** Of one that is here: whether the tables have it already. */
-  isKnown(key: RowKey): boolean {
+  isInTables(key: RowKey): boolean {
     const state = this.#held.get(key)?.state;
     return state === 'known' || state === 'leaving';
   }

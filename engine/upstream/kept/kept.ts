@@ -26,7 +26,7 @@ export interface KeptParts {
   /** Of a whole session: a selection is asked for, and not all of it is here. */
   readonly isPartial: () => boolean;
   readonly isHere: (key: RowKey) => boolean;
-  readonly isKnown: (key: RowKey) => boolean;
+  readonly isInTables: (key: RowKey) => boolean;
   /** Where the tables stand; null where that says nothing of what they lack. */
   readonly cursor: () => Cursor | null;
   /** Rows that were written to the file since it was opened. */
@@ -110,7 +110,7 @@ export class Kept {
   }
 
   #flushIds(isWhole: boolean): void {
-    const { store, journal, isHere, isKnown } = this.#parts;
+    const { store, journal, isHere, isInTables } = this.#parts;
     const before = this.#ids;
     journal.record(() => {
       for (const key of before) this.#ids.add(key);
@@ -120,7 +120,7 @@ export class Kept {
     const remove = new Map<string, EntityId[]>();
     for (const key of before) {
       // The tables have what was settled at once, and all else when the session is whole.
-      if (!isWhole && !isKnown(key)) this.#ids.add(key);
+      if (!isWhole && !isInTables(key)) this.#ids.add(key);
       else group(isHere(key) ? put : remove, key);
     }
     for (const [collection, ids] of put) store.putIds(collection, ids);

@@ -8,9 +8,10 @@
  */
 import type { TendrilError } from '../../../errors.ts';
 import type { SqlParameters, Statement } from '../../../query/index.ts';
+import type { Answer } from '../../stream.ts';
 import type { Sender } from '../outbox/sender.ts';
 import type { Collections } from './collections.ts';
-import type { Answer, Questions } from './questions.ts';
+import type { Questions } from './questions.ts';
 
 export interface Question {
   /** Null: a whole statement. */

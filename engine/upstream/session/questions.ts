@@ -1,14 +1,8 @@
 /** Questions: what this node has asked its upstream and not been answered yet. At most MAX_OPEN_QUESTIONS. */
 import { TendrilError } from '../../../errors.ts';
 import type { Cell, SqlParameters } from '../../../query/index.ts';
-import type { AnswerColumn, RequestOf } from '../../stream.ts';
+import type { Answer, RequestOf } from '../../stream.ts';
 import { MAX_OPEN_QUESTIONS } from '../limits.ts';
-
-export interface Answer {
-  readonly columns: readonly AnswerColumn[];
-  readonly rows: readonly (readonly Cell[])[];
-  readonly changes: number;
-}
 
 interface Open {
   rows: (readonly Cell[])[];

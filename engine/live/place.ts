@@ -1,9 +1,9 @@
-/** Step: one committed transaction on its way through the live queries. */
+/** Place: where one committed transaction stands in its group, on its way through the live queries. */
 import type { RawRow } from '../../query/index.ts';
 import type { Change, Commit } from '../change.ts';
 import { Member } from './member.ts';
 
-export interface Step {
+export interface Place {
   /** Committed already, all of them, in order. */
   readonly commits: readonly Commit[];
   /** Which of them is taken now: what SQL reads must be taken back to it. */
@@ -14,11 +14,11 @@ export interface Step {
 export interface Due {
   /** Of two views, the one that was made first is maintained, and tells its listeners, first. */
   readonly number: number;
-  readonly maintain: (step: Step) => void;
+  readonly maintain: (place: Place) => void;
 }
 
-/** The rows of one collection that later commits changed, as they stood at the step; null where there was none. */
-export function rowsAtStep({ commits, at }: Step, collection: string): ReadonlyMap<string, RawRow | null> {
+/** The rows of one collection that later commits changed, as they stood at the place; null where there was none. */
+export function rowsAt({ commits, at }: Place, collection: string): ReadonlyMap<string, RawRow | null> {
   const rows = new Map<string, RawRow | null>();
   for (let later = at + 1; later < commits.length; later += 1) {
     for (const change of commits[later]!.changes) {
