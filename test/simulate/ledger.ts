@@ -5,7 +5,8 @@
  *   - a write that was called settled is in the log, whole, in one transaction, once, for ever;
  *   - one that was called refused is not;
  *   - writes of one author to one entity stand in the log in the order in which they were made, but for those that were
- *     begun before others and made after them;
+ *     begun before others and made after them; a node that kept nothing is another author in its next life, and what it
+ *     sent before may still arrive after what it sends then;
  *   - what was refused was bound to be: it asked for what the authority has not, or built on such a thing.
  */
 import type { Operation } from '../../storage/index.ts';
@@ -52,7 +53,7 @@ export class Ledger {
   readonly #unsettled = new Set<Write>();
   #made = 0;
   readonly #logged = new Map<number, Logged>();
-  /** By node and entity, the last mark in the log. */
+  /** By author and entity, the last mark in the log. */
   readonly #last = new Map<string, number>();
   readonly #violations: string[] = [];
   /** Called settled since the log was read. */
@@ -188,7 +189,7 @@ export class Ledger {
     return this.takeViolations();
   }
 
-  #take(position: number, { edits, transaction, entity }: Operation): void {
+  #take(position: number, { edits, transaction, entity, author }: Operation): void {
     const edit = edits.find((each) => each.property === 'mark');
     if (edit?.kind !== 'set' || edit.value === null) return;
     const mark = Number(edit.value);
@@ -204,7 +205,7 @@ export class Ledger {
       this.#violations.push(`${said(write)} is in the log twice: at ${logged.position} and ${position}`);
     }
     if (write.isSlow) return;
-    const key = `${write.node} ${entity}`;
+    const key = `${author} ${entity}`;
     const last = this.#last.get(key) ?? 0;
     if (last > mark)
       this.#violations.push(`${said(write)} follows mark ${last} in the log, which was written after it`);
