@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - a row that enters what a session follows is sent whole, one that stays as items if the transaction has operations of
- *     it, one that leaves as a leave; of a row that a session does not follow it is told nothing;
+ *     it, one that leaves as a leave; of a row that a session does not follow it is told nothing, but that one has left which
+ *     it may have from before, while it is told what became of that (`Subscription.mayHave`);
  *   - parts, and their bytes, are made once for a transaction; sessions to which it means the same get the same step.
  */
 import { assert, TendrilError } from '../../errors.ts';
@@ -125,7 +126,10 @@ class StepMaker {
       followed.version += 1;
       try {
         if (window === null) noteMatch(news, followed, before, after);
-        else if (isVisible ? window.meet(before, after) : window.follows(id)) this.#metBy(followed).push(news);
+        else {
+          if (isVisible ? window.meet(before, after) : window.follows(id)) this.#metBy(followed).push(news);
+          if (before !== null && !window.follows(id)) notePushedOut(news, followed, touched.before!);
+        }
       } catch (error) {
         followed.fail(error);
       }
@@ -330,6 +334,15 @@ function noteMatch(news: RowNews, followed: FollowedSelection, before: RawRow | 
   const was = before !== null && followed.matches(before) ? WAS : 0;
   const is = after !== null && (after === before ? was !== 0 : followed.matches(after)) ? IS : 0;
   if ((was | is) !== 0) noteAll(news, followed, was | is);
+}
+
+/** It changes where its window does not follow it. Whoever it enters now may have it no more: that one is told it whole. */
+function notePushedOut(news: RowNews, { subscriptions }: FollowedSelection, before: StoredRow): void {
+  for (const subscription of subscriptions) {
+    const { mayHave } = subscription;
+    if (mayHave !== null && subscription.countsFor(news.id) && mayHave(before))
+      note(news, subscription.follower, WAS_STAGED);
+  }
 }
 
 function noteMove(news: RowNews, followed: FollowedSelection, flag: number): void {

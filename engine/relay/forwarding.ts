@@ -7,7 +7,9 @@
  *   - at most MAX_FORWARDED_TRANSACTIONS, MAX_FORWARDED_BYTES and MAX_FORWARDED_QUESTIONS are on their way: the rest follows
  *     as outcomes and answers come;
  *   - a transaction stays until its outcome is known: a new session begins with all of them. One whose follower has gone
- *     stays only while it is on its way: its author has it in its own outbox.
+ *     stays only while it is on its way: its author has it in its own outbox;
+ *   - each is one session's, who alone hears its outcome: of two that bring it the one that began later, as their follower
+ *     has given up the other, which is ended.
  */
 import type { TransactionId } from '../../storage/index.ts';
 import type { Prepared } from '../core.ts';

@@ -33,7 +33,7 @@ import type { FeedSession, Peer, Request, RequestOf, Said, Welcome } from '../st
 import { sizeOfPieces } from '../write/prepared.ts';
 import { AwaitedIds } from './awaited-ids.ts';
 import { AwaitedSelection } from './awaited-selection.ts';
-import type { Brought, Forwarded } from './forwarding.ts';
+import type { Brought } from './forwarding.ts';
 import type { Teller } from './pending-writes.ts';
 import type { RelayDesk } from './relay-desk.ts';
 
@@ -176,7 +176,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
   }
 
   /** Its outcome is known. */
-  concluded({ pieces }: Forwarded<RelaySession>): void {
+  concluded({ pieces }: Brought): void {
     this.#uploads.remove({ bytes: sizeOfPieces(pieces), entities: pieces.length });
   }
 

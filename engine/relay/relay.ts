@@ -7,7 +7,8 @@
  *   - each change of a confirmed row is told once it is committed here, before anything else learns of it; while a session is
  *     not whole no position is promised that the tables do not have, and the upstream is said to be out of reach: what was
  *     settled meanwhile may be in the tables, and what stood before it in the log not;
- *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew.
+ *   - where a session replaces what was held before, positions may be those of another log: the followers begin anew,
+ *     and what they followed is given up before any of them is back: its rows are those of the log before.
  */
 import { TendrilError } from '../../errors.ts';
 import type { Statement } from '../../query/index.ts';
@@ -243,7 +244,11 @@ export class Relay implements Served {
   /** Positions may be those of another log from now on. */
   #beginAnew(): void {
     for (const transaction of this.#steps.drop()) this.#settled(transaction);
-    this.end(replaced());
+    for (const session of [...this.#sessions]) {
+      session.fail(replaced());
+      // What it follows goes now: whoever serves it looks at its end later, and others may have come by then.
+      session.close();
+    }
   }
 
   /** Who knows the id of what another has on its way gets no hold of it: neither of its place nor of its outcome. */
@@ -258,6 +263,11 @@ export class Relay implements Served {
   #forward(session: RelaySession, brought: Brought): void {
     const { transaction, attempt, operations, pieces } = brought;
     const earlier = this.#forwarding.get(transaction);
+    const isGivenUp = this.#endGivenUp(session, earlier?.session ?? session);
+    if (isGivenUp) {
+      session.concluded(brought);
+      return;
+    }
     if (earlier !== undefined) earlier.session?.concluded(earlier);
     if (earlier?.attempt === attempt) {
       earlier.session = session;
@@ -268,6 +278,17 @@ export class Relay implements Served {
     const actor = operations[0]!.operation.author;
     this.#pending.show({ transaction, actor, origin: session, operations: pieces });
     this.#forwarding.upload({ transaction, attempt, operations, pieces, session, isSent: false });
+  }
+
+  /**
+   * Of two sessions that bring one transaction its author has given up the one that began first, whatever of that still
+   * arrives, and hears nothing in it. Returns whether that is the one that brings it now.
+   */
+  #endGivenUp(session: RelaySession, holder: RelaySession): boolean {
+    if (session === holder) return false;
+    const first = [...this.#sessions].find((each) => each === session || each === holder)!;
+    first.fail(givenUp());
+    return first === session;
   }
 
   #ask(session: RelaySession, { collection, text, parameters }: RelayedQuestion): Promise<Answer> {
@@ -341,5 +362,13 @@ function replaced(): TendrilError {
     problem:
       "The node that is followed could not go on where it stood in its upstream's log: its followers begin anew.",
     remedy: 'Another session is made by itself.',
+  });
+}
+
+function givenUp(): TendrilError {
+  return new TendrilError({
+    code: 'offline',
+    problem: 'What this session brought is brought by a later one: its follower has given this one up.',
+    remedy: 'Nothing, where the follower is in another session already; else another one is made by itself.',
   });
 }

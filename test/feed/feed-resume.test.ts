@@ -251,6 +251,42 @@ describe('a window that was held', () => {
     expect(ana.said('chunk').at(-1)!.edge).toBe(IDS[followed - 2]);
   });
 
+  /** One whose first chunk has come: of the first ids, and of those that push out as many. */
+  async function comingBack(): Promise<Believer> {
+    await createThings(20);
+    const cursor = here();
+    await write((tx) => {
+      for (const id of IDS.slice(15, 20)) tx.update(Thing, id, { rank: -1 });
+    });
+    const ana = back(cursor);
+    subscribe(ana, 1, text, hadUpTo(IDS[followed - 1]!));
+    ana.session.pull();
+    expect(told(ana)).toMatchObject([{ rows: [15, 16, 17, 18], left: [], last: false }]);
+    return ana;
+  }
+
+  test('is told once that such a row has left, when it changes between chunks, and nothing of those that it never had', async () => {
+    const ana = await comingBack();
+    const change = (name: string, ...places: readonly number[]) =>
+      write((tx) => {
+        for (const place of places) tx.update(Thing, IDS[place]!, { name });
+      });
+    await change('once', followed - 1, followed);
+    await change('twice', followed - 1, followed);
+    expect(ana.steps.map(({ parts }) => parts)).toEqual([
+      [{ kind: 'leave', collection: THING, entity: IDS[followed - 1] }],
+    ]);
+    ana.pull();
+    await change('later', followed - 2, followed - 1, followed);
+    expect(ana.steps).toHaveLength(1);
+  });
+
+  test('is told such a row whole when it comes in again', async () => {
+    const ana = await comingBack();
+    await write((tx) => tx.update(Thing, IDS[followed - 1]!, { rank: -2 }));
+    expect(ana.steps.map(({ parts }) => parts.map(({ kind }) => kind))).toEqual([['whole', 'leave']]);
+  });
+
   test('takes its old edge as it stood then, though that row has changed since', async () => {
     await createThings(20);
     const cursor = here();

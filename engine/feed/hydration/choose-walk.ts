@@ -60,7 +60,7 @@ export function chooseWalk(
       if (window === null) return walkChanges(rows, catchUp, collection, followed, had.through);
       const edge = edgeThen(core, catchUp, collection, followed, had);
       if (edge === undefined) return walkNothing();
-      return walkWindowChanges(catchUp, collection, followed, window, edge);
+      return walkWindowChanges(catchUp, collection, subscription, window, edge);
     }
   }
 }

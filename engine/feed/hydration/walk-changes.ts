@@ -7,7 +7,8 @@
  *   - between two chunks, steps tell what happens to every id up to the last one looked at, also to rows of which no chunk
  *     spoke, because the session has them; what happens beyond is among the changes when the next chunk is read;
  *   - of a window, the rows beyond the edge that the session had come whole too, changed or not: it has none of them. Those
- *     that were pushed out it finds itself, beyond the new edge.
+ *     that were pushed out it finds itself, beyond the edge that comes with the last chunk, and is told of one that changes
+ *     before.
  * The work is what changed, and for each such row one or two looks at it: never the rows of the selection.
  */
 import { TendrilError } from '../../../errors.ts';
@@ -17,6 +18,7 @@ import type { CatalogEntry } from '../../catalog.ts';
 import type { FeedRows } from '../feed-rows.ts';
 import type { FollowedCollection } from '../followed/followed-collection.ts';
 import type { FollowedRows, FollowedSelection } from '../followed/followed-selection.ts';
+import type { Subscription } from '../followed/subscription.ts';
 import type { CatchUp } from '../past/catch-up.ts';
 import type { ChangedRows } from '../past/changed-rows.ts';
 import { type Found, foundRow, NO_BUCKETS, type Walk } from './walk.ts';
@@ -56,15 +58,21 @@ export function walkChanges(
 export function walkWindowChanges(
   catchUp: CatchUp,
   { entry, name }: FollowedCollection,
-  followed: FollowedSelection,
+  subscription: Subscription,
   window: FollowedRows,
   edge: RawRow | null,
 ): Walk {
+  const { followed } = subscription;
   const { matches } = followed;
   const changed = () => catchUp.of(name);
   const had = (row: RawRow) => matches(row) && (edge === null || !window.isBeyond(row, edge));
+  subscription.mayHave = ({ asOf, values }) => asOf <= catchUp.cursor! && had(values);
   return {
     ...underWay(catchUp, entry),
+    end: () => {
+      subscription.mayHave = null;
+      catchUp.end();
+    },
     shared: catchUp.shared(followed, edge === null ? null : (edge[0] as EntityId)),
     next: function* (after, count) {
       const beyond = edge === null ? [] : window.idsBeyond(edge).filter((id) => after === null || id > after);

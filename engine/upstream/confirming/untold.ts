@@ -15,7 +15,7 @@ import type { Core } from '../../core.ts';
 import { parametersOf } from '../../live/plan.ts';
 import { capacityOf } from '../../live/window.ts';
 import { rowKey } from '../../row-key.ts';
-import type { Followed } from '../following/followed.ts';
+import type { ConfirmedRow, Followed } from '../following/followed.ts';
 import type { Following } from '../following/following.ts';
 import type { HeldIds } from '../following/held-ids.ts';
 import type { Overlay } from '../overlay/overlay.ts';
@@ -30,42 +30,70 @@ export interface UntoldParts {
 
 /**
  * A session has ended, and another one may go on with its stage: of what it did not say, and nothing spoke for, the next
- * one would not know any more that it was not said.
+ * one would not know any more that it was not said, nor would the authority know that it is here.
  */
-export function letGoUntoldStaged(parts: UntoldParts, stage: Stage): void {
-  // Some came for an id that nobody asks for any more.
-  for (const entry of parts.core.catalog.entries) {
-    for (const id of stage.untold(entry)) {
-      const row = stage.get(entry, id);
-      if (row !== null && !isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
-    }
-  }
+export function letGoUntoldAtEnd(parts: UntoldParts, { stage, replaces }: SessionStage): void {
+  letGoUntoldStaged(parts, stage);
+  if (replaces) return;
+  for (const followed of parts.following.all()) letGoInTables(parts, stage, followed, followed.pushedOut);
 }
 
 /** Those that nothing speaks for leave the stage, and with it the tables. */
 export function letGoUntold(parts: UntoldParts, { stage, replaces }: SessionStage): void {
-  const { overlay, following } = parts;
-  const look = (entry: CatalogEntry, id: EntityId, row: StoredRow | null) => {
-    if (row !== null && !isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
-  };
+  const { following } = parts;
   letGoUntoldStaged(parts, stage);
   const orphans = following.takeOrphans();
   if (replaces) return;
-  const lookInTables = (followed: Followed, rows: number) => {
-    const { entry } = followed;
-    for (const id of new Set(idsIn(parts, followed, rows))) {
-      if (stage.has(entry, id) || stage.hasLeft(entry, id)) continue;
-      look(entry, id, overlay.confirmed(entry.collection.name, id));
-    }
+  const letGoAll = (followed: Followed) => {
+    letGoInTables(parts, stage, followed, idsIn(parts, followed, Number.POSITIVE_INFINITY));
   };
-  for (const orphan of orphans) lookInTables(orphan, Number.POSITIVE_INFINITY);
+  for (const orphan of orphans) letGoAll(orphan);
   for (const followed of following.all()) {
-    const { state, basis, had, hasRows, isWindow, limit } = followed;
+    const { state, basis, had, hasRows } = followed;
     const isAnew = basis === 'nothing' && (had !== null || hasRows);
-    if (state === 'denied' || isAnew) lookInTables(followed, Number.POSITIVE_INFINITY);
-    // Those that were pushed out, and have not changed, have not been named.
-    else if (basis === 'held' && isWindow) lookInTables(followed, 2 * capacityOf(limit));
+    if (state === 'denied' || isAnew) letGoAll(followed);
+    else letGoInTables(parts, stage, followed, followed.pushedOut);
   }
+}
+
+/**
+ * Of a window that was resumed, when its last chunk has come: rows that others pushed out. Nobody has named those, and the
+ * edge may move on past where they stand here, while they change unsaid.
+ */
+export function pushedOutOf(parts: UntoldParts, session: SessionStage, followed: Followed): ReadonlySet<EntityId> {
+  const { stage, replaces } = session;
+  const { basis, isWindow, limit, entry, edge } = followed;
+  const pushedOut = new Set<EntityId>();
+  if (replaces || basis !== 'held' || !isWindow) return pushedOut;
+  const confirmed = confirmedOver(parts, stage, entry);
+  const bound = followed.rowAt(confirmed, edge);
+  const isWithin = ({ values, deleted }: StoredRow) =>
+    deleted === null && followed.matches(values) && (bound === null || followed.compare(values, bound) <= 0);
+  for (const id of idsIn(parts, followed, 2 * capacityOf(limit))) {
+    if (stage.has(entry, id) || stage.hasLeft(entry, id)) continue;
+    const row = confirmed(entry.collection.name, id);
+    if (row !== null && !isWithin(row)) pushedOut.add(id);
+  }
+  return pushedOut;
+}
+
+function letGoUntoldStaged(parts: UntoldParts, stage: Stage): void {
+  // Some came for an id that nobody asks for any more.
+  for (const entry of parts.core.catalog.entries) {
+    for (const id of stage.untold(entry)) letGo(parts, stage, entry, id, stage.get(entry, id));
+  }
+}
+
+function letGoInTables(parts: UntoldParts, stage: Stage, { entry }: Followed, ids: Iterable<EntityId>): void {
+  for (const id of new Set(ids)) {
+    if (stage.has(entry, id) || stage.hasLeft(entry, id)) continue;
+    letGo(parts, stage, entry, id, parts.overlay.confirmed(entry.collection.name, id));
+  }
+}
+
+/** Unless something speaks for it. */
+function letGo(parts: UntoldParts, stage: Stage, entry: CatalogEntry, id: EntityId, row: StoredRow | null): void {
+  if (row !== null && !isSpokenFor(parts, stage, entry, row)) stage.leave(entry, id);
 }
 
 /** The first rows of a selection as the tables have them, and all that may not match as they are shown. */
@@ -80,14 +108,21 @@ function found({ core: { driver } }: UntoldParts, { entry, plan, asked, error }:
   return driver.all(plan.sql, parametersOf(plan, asked.selection, rows));
 }
 
-function isSpokenFor({ overlay, following, heldIds }: UntoldParts, stage: Stage, entry: CatalogEntry, row: StoredRow) {
+function isSpokenFor(parts: UntoldParts, stage: Stage, entry: CatalogEntry, row: StoredRow): boolean {
+  const { following, heldIds } = parts;
   const { name } = entry.collection;
   const id = row.values[0] as EntityId;
   if (heldIds.isHere(rowKey(name, id))) return true;
   if (row.deleted !== null) return false;
-  const confirmed = (collection: string, other: EntityId) =>
-    stage.get(entry, other) ?? (stage.hasLeft(entry, other) ? null : overlay.confirmed(collection, other));
-  const speaks = ({ state, basis, had }: Followed) =>
-    state !== 'denied' && basis === 'held' && had?.kind === 'held' && (had.through === null || id <= had.through);
-  return following.subscriptions.covers(name, row.values, confirmed, speaks);
+  const speaks = ({ state, basis, had, pushedOut }: Followed) => {
+    if (state === 'denied' || basis !== 'held' || had?.kind !== 'held' || pushedOut.has(id)) return false;
+    return had.through === null || id <= had.through;
+  };
+  return following.subscriptions.covers(name, row.values, confirmedOver(parts, stage, entry), speaks);
+}
+
+/** Rows of one collection as the stage has them, over the tables. */
+function confirmedOver({ overlay }: UntoldParts, stage: Stage, entry: CatalogEntry): ConfirmedRow {
+  return (collection, id) =>
+    stage.get(entry, id) ?? (stage.hasLeft(entry, id) ? null : overlay.confirmed(collection, id));
 }

@@ -11,6 +11,8 @@ import type { Basis, Had, SelectionNumber, SubscriptionNumber } from '../../stre
 /** A confirmed row, in the tables or, as far as there is one, on a stage over them. */
 export type ConfirmedRow = (collection: string, id: EntityId) => StoredRow | null;
 
+const NONE: ReadonlySet<EntityId> = new Set();
+
 export class Followed {
   readonly entry: CatalogEntry;
   readonly asked: Asked;
@@ -39,6 +41,8 @@ export class Followed {
   basis: Basis | null = null;
   /** On the basis of buckets: of these all rows come. */
   #differing: ReadonlySet<number> = new Set();
+  /** Of a window: rows of before that did not lie within it when its last chunk came. It speaks for none of them. */
+  pushedOut: ReadonlySet<EntityId> = NONE;
   progress: Progress = { received: 0, total: null };
   /** Since they could be seen first: its rows are in the tables, and stand where the tables stand. */
   hasRows = false;
@@ -94,6 +98,7 @@ export class Followed {
     this.selection = null;
     this.had = had;
     this.basis = null;
+    this.pushedOut = NONE;
     this.progress = { received: 0, total: null };
     this.stir();
   }

@@ -16,6 +16,7 @@ import type { Said, SaidOf, Step } from '../../stream.ts';
 import type { Outcome } from '../../write/commit-queue.ts';
 import { rowKeyOf } from '../../write/prepared.ts';
 import type { Stage } from '../confirming/stages.ts';
+import { pushedOutOf } from '../confirming/untold.ts';
 import { becomeWhole } from '../confirming/whole.ts';
 import type { Followed } from '../following/followed.ts';
 import type { Following } from '../following/following.ts';
@@ -153,6 +154,8 @@ export class Frame {
     followed.answered(chunk.basis, chunk.differing, throughOf(chunk), { received: rows.length, total: chunk.total });
     if (!last) return;
     following.subscriptions.completed(followed, selection, edge);
+    const { present } = stages;
+    if (present !== null) followed.pushedOut = pushedOutOf(this.#parts, present, followed);
     const own = stages.take(followed);
     if (own === null) {
       this.#arrived([followed]);

@@ -10,7 +10,7 @@
 import { TendrilError } from '../../../errors.ts';
 import type { Said, Welcome } from '../../stream.ts';
 import { type CommitQueue, NOTHING_DONE, type Outcome } from '../../write/commit-queue.ts';
-import { letGoUntoldStaged } from '../confirming/untold.ts';
+import { letGoUntoldAtEnd } from '../confirming/untold.ts';
 import { becomeWhole } from '../confirming/whole.ts';
 import { beginUploads } from '../incoming/first-upload.ts';
 import { dropForeign } from '../incoming/foreign-step.ts';
@@ -148,15 +148,26 @@ export class SessionLife {
     const { incoming } = this.#parts;
     const { stages, standing, following, heldIds } = incoming;
     const isCaughtUp = stages.isWhole || (following.subscriptions.isCaughtUp && heldIds.isCaughtUp);
-    this.#isStageUsable = isCaughtUp && !this.#hasFailed;
+    this.#isStageUsable = isCaughtUp && !this.#hasFailed && this.#letGoUntold();
     this.#hasFailed = false;
     standing.lost(this.#isStageUsable);
-    const stage = stages.session;
-    if (this.#isStageUsable && stage !== null) letGoUntoldStaged(incoming, stage);
     following.lost();
     if (this.#isStageUsable) return;
     stages.drop();
     following.dropStaged();
+  }
+
+  /** False where the storage fails: then nothing of the stage is kept. */
+  #letGoUntold(): boolean {
+    const { incoming, onError } = this.#parts;
+    const { present } = incoming.stages;
+    try {
+      if (present !== null) letGoUntoldAtEnd(incoming, present);
+      return true;
+    } catch (error) {
+      onError(error);
+      return false;
+    }
   }
 
   readonly #failed = (error: unknown): void => {
