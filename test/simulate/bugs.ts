@@ -284,8 +284,8 @@ export const BUGS: readonly PlantedBug[] = [
   {
     name: 'a stage that failed is built on',
     file: 'engine/upstream/session/session-life.ts',
-    find: 'this.#isStageUsable = isCaughtUp && !this.#hasFailed;',
-    replace: 'this.#isStageUsable = isCaughtUp;',
+    find: 'this.#isStageUsable = isCaughtUp && !this.#hasFailed && this.#letGoUntold();',
+    replace: 'this.#isStageUsable = isCaughtUp && this.#letGoUntold();',
     why: 'what a rollback took from the tables is believed to be in them',
     faults: ['follower-storage', 'cut', 'reset'],
     seed: 3,
