@@ -18,7 +18,7 @@ import {
 import type { Core, Prepared } from '../core.ts';
 import type { Staging } from '../staging.ts';
 import type { Outcome } from './commit-queue.ts';
-import { makeOperation, narrow } from './prepared.ts';
+import { makeOperation, narrow, sizeOf } from './prepared.ts';
 import { type Draft, tooManyBytes, tooManyOperations } from './write-set.ts';
 
 /**
@@ -45,7 +45,7 @@ export function acceptTransaction(
     if (since !== null) checkUnmoved(core, draft, since);
     const prepared = prepare(core, transaction, draft, edits);
     operations += prepared.length;
-    for (const each of prepared) bytes += each.bytes.length;
+    bytes += sizeOf(prepared);
     if (operations > MAX_TRANSACTION_OPERATIONS) throw tooManyOperations(operations);
     if (bytes > MAX_TRANSACTION_BYTES) throw tooManyBytes(bytes);
     application.touch(draft.entry, draft.id, draft.before, draft.shown, prepared);

@@ -2,34 +2,24 @@
  * Whoever comes back is told what it missed: over long random runs of writes, cuts and returns, a follower that says what it
  * had ends with the rows of one that asks for everything anew, byte for byte.
  */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import { type EntityId, idFrom, type StoredRow } from '../../storage/index.ts';
-import { type FeedNode, openFeedNode } from '../support/feed-node.ts';
 import { randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 import { ReturningFollower } from '../support/returning-follower.ts';
+import { createThingWorld, THING } from './thing-world.ts';
 
 const seed = seedFor('feed catch-up');
-const THING = 'thing';
 const IDS = Array.from({ length: 60 }, (_, at) => idFrom(THING, at));
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 5 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
+const world = createThingWorld(5);
 
 test('a follower that comes back has what one that asks anew has', async () => {
   const random = createRandom(seed);
   const seen = { resumed: 0, lost: 0, held: 0, buckets: 0, left: 0, differing: 0 };
   for (let run = 0; run < runs(40); run += 1) {
-    const follower = new ReturningFollower(node, THING);
+    const follower = new ReturningFollower(world.node, THING);
     follower.connect();
     for (let count = 0; count < 5; count += 1) followRandom(follower, random);
     for (let count = 0; count < 5; count += 1) follower.hold(random.pick(IDS));
@@ -55,8 +45,8 @@ test('a follower that comes back has what one that asks anew has', async () => {
     follower.cut();
   }
   for (const [what, count] of Object.entries(seen)) expect(count, what).toBeGreaterThan(0);
-  expect(node.errors).toEqual([]);
-  expect(node.feed.report()).toMatchObject({ sessions: 0, selections: { distinct: 0 }, held: 0 });
+  expect(world.node.errors).toEqual([]);
+  expect(world.node.feed.report()).toMatchObject({ sessions: 0, selections: { distinct: 0 }, held: 0 });
 }, 120_000);
 
 function connect(follower: ReturningFollower, random: Random, seen: { resumed: number; lost: number }): void {
@@ -81,7 +71,7 @@ function followRandom(follower: ReturningFollower, random: Random): void {
 }
 
 async function writeRandom(random: Random): Promise<void> {
-  const write = () => node.transactor.transact((tx) => randomChanges(tx, random));
+  const write = () => world.node.transactor.transact((tx) => randomChanges(tx, random));
   await Promise.all(Array.from({ length: 1 + random.integer(2) }, write));
 }
 
@@ -98,7 +88,7 @@ function randomChanges(tx: Transaction, random: Random): void {
 }
 
 function expectFresh(follower: ReturningFollower): void {
-  const fresh = node.follow();
+  const fresh = world.node.follow();
   for (const { text, parameters } of follower.members) fresh.subscribe(THING, text, parameters);
   if (follower.held.size > 0) fresh.hold(THING, ...follower.held);
   fresh.pull().believe();

@@ -2,7 +2,7 @@
  * Whoever believes the feed knows the truth: over a long random run of groups, uploads and requests, each follower's rows are,
  * at every position, those that its selections and ids have in the tables, byte for byte.
  */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { capacityOf } from '../../engine/live/window.ts';
 import type { Transaction } from '../../engine/write/transaction.ts';
 import {
@@ -16,49 +16,40 @@ import {
   type StoredRow,
   type TransactionId,
 } from '../../storage/index.ts';
-import { type Believer, type FeedNode, openFeedNode } from '../support/feed-node.ts';
+import type { Believer } from '../support/feed-node.ts';
 import { randomThing, SELECTIONS, Thing } from '../support/live-selections.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
+import { createThingWorld, THING } from './thing-world.ts';
 
 const seed = seedFor('feed is fresh');
-const IDS = Array.from({ length: 60 }, (_, at) => idFrom('thing', at));
-const THING = 'thing';
+const IDS = Array.from({ length: 60 }, (_, at) => idFrom(THING, at));
 
-let node: FeedNode;
-
-beforeEach(async () => {
-  node = await openFeedNode([Thing], { chunkRows: 5 });
-});
-
-afterEach(() => {
-  node.feed.close();
-  node.core.driver.close();
-});
+const world = createThingWorld(5);
 
 test('every follower holds, at every position, exactly what it follows', async () => {
   const random = createRandom(seed);
-  const followers = Array.from({ length: 8 }, (_, at) => node.follow(`author ${at}`));
+  const followers = Array.from({ length: 8 }, (_, at) => world.node.follow(`author ${at}`));
   const seen = { narrowed: 0, settled: 0 };
   for (let turn = 0; turn < runs(1_500); turn += 1) {
     for (const follower of followers) {
       randomRequest(follower, random);
-      expectTruth(follower, node.source.position());
+      expectTruth(follower, world.node.source.position());
     }
-    const before: number = node.source.position();
+    const before: number = world.node.source.position();
     const members: Promise<unknown>[] = [];
     for (let count = random.chance(0.5) ? 1 + random.integer(4) : 1; count > 0; count -= 1) {
       if (random.chance(0.3)) uploadRandom(random.pick(followers), random);
-      else members.push(node.transactor.transact((tx) => randomChanges(tx, random)));
+      else members.push(world.node.transactor.transact((tx) => randomChanges(tx, random)));
     }
     await Promise.all(members);
-    await node.queue.drained();
-    for (let position = before + 1; position <= node.source.position(); position += 1) {
+    await world.node.queue.drained();
+    for (let position = before + 1; position <= world.node.source.position(); position += 1) {
       for (const follower of followers) expectTruth(follower, position as Position);
     }
   }
   for (const follower of followers) {
     follower.pull().believe();
-    expectTruth(follower, node.source.position());
+    expectTruth(follower, world.node.source.position());
     for (const { parts, edges, settled } of follower.steps) {
       expect(parts.length + edges.length > 0 || settled !== null).toBe(true);
       if (settled === null) continue;
@@ -71,12 +62,12 @@ test('every follower holds, at every position, exactly what it follows', async (
     const positions = follower.heard.flatMap((said) => ('position' in said ? [said.position] : []));
     expect(positions).toEqual(positions.toSorted((left, right) => left - right));
   }
-  expect(node.errors).toEqual([]);
+  expect(world.node.errors).toEqual([]);
   expect(seen.settled).toBeGreaterThan(0);
   expect(seen.narrowed).toBeGreaterThan(0);
-  expect(node.feed.report().work.refills).toBeGreaterThan(0);
+  expect(world.node.feed.report().work.refills).toBeGreaterThan(0);
   for (const { session } of followers) session.close();
-  expect(node.feed.report()).toMatchObject({
+  expect(world.node.feed.report()).toMatchObject({
     sessions: 0,
     selections: { distinct: 0, shared: 0 },
     hydrating: 0,
@@ -89,10 +80,10 @@ test('every follower holds, at every position, exactly what it follows', async (
 /** Takes in what was said up to the position, and compares with the tables as they stood there. */
 function expectTruth(follower: Believer, position: Position): void {
   follower.believe(position);
-  node.core.readAt(position, [THING], () => {
+  world.node.core.readAt(position, [THING], () => {
     const wanted = new Map<EntityId, StoredRow>();
     const add = (id: EntityId) => {
-      const row = node.core.rows.read(THING, id);
+      const row = world.node.core.rows.read(THING, id);
       if (row !== null) wanted.set(id, row);
     };
     for (const id of follower.heldOf(THING)) add(id);
@@ -102,7 +93,7 @@ function expectTruth(follower: Believer, position: Position): void {
       if (isComplete) expect(follower.edges.get(selection), text).toBe(edge);
     }
     // Rows that are not followed any more may stay until their follower hears of it: the test is their follower.
-    if (position === node.source.position()) forget(follower, wanted);
+    if (position === world.node.source.position()) forget(follower, wanted);
     expect(sorted(follower.rowsOf(THING))).toEqual(sorted(wanted));
   });
 }
@@ -119,13 +110,13 @@ function fresh(
   text: string,
   parameters: readonly unknown[] | object,
 ): { ids: readonly EntityId[]; edge: EntityId | null } {
-  const entry = node.core.catalog.named(THING)!;
+  const entry = world.node.core.catalog.named(THING)!;
   let limit = Number.POSITIVE_INFINITY;
   const widened = text.replace(/LIMIT (\d+)/, (_, shown) => {
     limit = capacityOf(Number(shown));
     return `LIMIT ${limit === 0 ? 0 : limit + 1}`;
   });
-  const rows = node.reader.rows(node.reader.select(entry, widened, parameters as []));
+  const rows = world.node.reader.rows(world.node.reader.select(entry, widened, parameters as []));
   const ids = rows.map(([id]) => id as EntityId);
   return { ids: ids.slice(0, limit), edge: ids.length > limit ? ids[limit - 1]! : null };
 }
@@ -170,11 +161,11 @@ function randomChanges(tx: Transaction, random: Random): void {
 
 /** Of entities it holds or not, built on their heads, on something older, or on nothing. */
 function uploadRandom(follower: Believer, random: Random): void {
-  const transaction = node.core.mint.next() as TransactionId;
+  const transaction = world.node.core.mint.next() as TransactionId;
   const entities = new Set(Array.from({ length: 1 + random.integer(3) }, () => random.pick(IDS)));
   const operations = [...entities].flatMap((entity) => {
     const made: Operation[] = [];
-    const row = node.core.rows.read(THING, entity);
+    const row = world.node.core.rows.read(THING, entity);
     // Many tips at once, so that heads have to be narrowed.
     const tips = random.chance(0.1) ? MAX_PRECURSORS + 3 : 1;
     for (let tip = 0; tip < tips; tip += 1) made.push(randomOperation(follower, transaction, entity, row, random));
@@ -197,6 +188,6 @@ function randomOperation(
   const edits: Edit[] = existence === null ? [] : [{ kind: existence, property: '' }];
   if (random.chance(0.7)) edits.push({ kind: 'set', property: 'kind', value: random.pick(['red', 'green', null]) });
   if (random.chance(0.7)) edits.push({ kind: 'set', property: 'rank', value: BigInt(random.integer(10)) });
-  const id = node.core.mint.next() as OperationId;
+  const id = world.node.core.mint.next() as OperationId;
   return { id, transaction, collection: THING, entity, precursors, edits, author, salt: new Uint8Array(8) };
 }

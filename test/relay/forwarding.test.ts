@@ -1,8 +1,8 @@
 /** Forwarding: what followers of a relay want of the authority goes there through it, and what that says comes back. */
 import { expect, test } from 'vitest';
-import type { Said } from '../../engine/stream.ts';
 import { Node, TendrilError } from '../../index.ts';
 import { codeOf, Note, refusal, Tag } from '../upstream/world.ts';
+import { openSession } from './session-by-hand.ts';
 import { createRelayWorld } from './world.ts';
 
 test('ten edges that follow one selection have it followed once upstream, and are told alike', async () => {
@@ -99,15 +99,7 @@ test('an edge writes under no name but its own, unless it relays itself', async 
   const edge = await world.follow('ana');
   await edge.node.transact((tx) => tx.create(Note, { title: 'as ana' }), { until: 'settled' });
   const { operations, transaction } = edge.upstream.askedOf('upload')[0]!;
-  const said: unknown[] = [];
-  const mallory = world.relay().follow({
-    author: 'mallory',
-    relays: false,
-    greeting: { node: edge.node.report().node, cursor: null },
-    say: (each) => said.push(each),
-    hasMore: () => undefined,
-    hasRoom: () => undefined,
-  });
+  const { session: mallory, said } = openSession(world.relay(), 'mallory');
   mallory.take({ kind: 'upload', transaction, attempt: 1, operations });
   expect(said).toMatchObject([{ kind: 'refused', error: { code: 'policy-denied' } }]);
   expect(world.up.askedOf('upload')).toHaveLength(1);
@@ -296,15 +288,7 @@ test('an id is fetched and held through the relay, and written', async () => {
 
 test('a selection that the authority denies is denied, and one that cannot be parsed too', async () => {
   const world = await createRelayWorld();
-  const said: Said[] = [];
-  const peer = world.relay().follow({
-    author: 'ana',
-    relays: false,
-    greeting: { node: world.relay().report().node, cursor: null },
-    say: (each) => said.push(each),
-    hasMore: () => undefined,
-    hasRoom: () => undefined,
-  });
+  const { session: peer, said } = openSession(world.relay());
   const subscribe = { kind: 'subscribe', parameters: [], had: null } as const;
   peer.take({ ...subscribe, subscription: 1, collection: 'note', text: 'stars >' });
   peer.take({ ...subscribe, subscription: 2, collection: 'nothing', text: '' });
@@ -324,16 +308,7 @@ test('a node that has not met its upstream cannot be followed yet', async () => 
     collections: [Note, Tag],
     upstream: { name: 'nobody', connect: () => ({ send: () => undefined, close: () => undefined }) },
   });
-  const follow = () =>
-    node.follow({
-      author: 'ana',
-      relays: false,
-      greeting: { node: node.report().node, cursor: null },
-      say: () => undefined,
-      hasMore: () => undefined,
-      hasRoom: () => undefined,
-    });
-  expect(follow).toThrow(/has not met/);
+  expect(() => openSession(node)).toThrow(/has not met/);
   expect(node.report().followers).toBeNull();
   await node.close();
 });

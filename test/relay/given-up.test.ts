@@ -3,28 +3,20 @@
  * knows the follower's next session already, and what it brings belongs to that one.
  */
 import { expect, test } from 'vitest';
-import type { Said } from '../../engine/stream.ts';
 import { Note } from '../upstream/world.ts';
+import { openSession } from './session-by-hand.ts';
 import { createRelayWorld, type RelayWorld } from './world.ts';
 
 /** As one of ana's, by hand. */
-function openSession(world: RelayWorld) {
-  const said: Said[] = [];
-  const session = world.relay().follow({
-    author: 'ana',
-    relays: false,
-    greeting: { node: world.relay().report().node, cursor: null },
-    say: (each) => said.push(each),
-    hasMore: () => undefined,
-    hasRoom: () => undefined,
-  });
+function follow(world: RelayWorld) {
+  const { session, said } = openSession(world.relay());
   const ofUploads = () => said.filter(({ kind }) => kind === 'step' || kind === 'rebase' || kind === 'refused');
   return { session, ofUploads };
 }
 
 test('what a session brings late that its follower has given up takes no outcome from the one that follows it', async () => {
   const world = await createRelayWorld();
-  const { session, ofUploads } = openSession(world);
+  const { session, ofUploads } = follow(world);
   const ana = await world.follow('ana');
   world.up.holdSaid = true;
   const id = await ana.node.transact((tx) => tx.create(Note, { title: 'brought twice' }));
@@ -42,7 +34,7 @@ test('what a session brings late that its follower has given up takes no outcome
 
 test('an attempt that comes late in a session that was given up does not replace a later one', async () => {
   const world = await createRelayWorld();
-  const { session } = openSession(world);
+  const { session } = follow(world);
   const ana = await world.follow('ana');
   world.up.judge = ({ transaction, attempt }) => {
     world.up.holdSaid = attempt === 2;
@@ -69,7 +61,7 @@ test('a session takes over what one before it has on its way, and that one is en
   world.up.holdSaid = true;
   await ana.node.transact((tx) => tx.create(Note, { title: 'taken over' }));
   await world.quiet();
-  const { session, ofUploads } = openSession(world);
+  const { session, ofUploads } = follow(world);
   session.take(ana.upstream.askedOf('upload')[0]!);
   await world.quiet();
   expect(ana.node.report().upstream).toMatchObject({ state: 'offline' });

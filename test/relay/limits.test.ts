@@ -15,6 +15,7 @@ import { Journal } from '../../engine/write/journal.ts';
 import { idFrom } from '../../index.ts';
 import type { EntityId, TransactionId } from '../../storage/index.ts';
 import { pendingOf } from '../upstream/pending.ts';
+import { openSession } from './session-by-hand.ts';
 import { createRelayWorld } from './world.ts';
 
 const transactionOf = (at: number) => idFrom('transaction', at) as string as TransactionId;
@@ -126,16 +127,7 @@ test(`${MAX_FORWARDED_QUESTIONS} questions are on their way; one more waits unti
 test(`followers hold ${MAX_RELAYED_IDS} ids, be they held here yet or not; one more ends the one who holds the most`, async () => {
   const world = await createRelayWorld();
   await world.cutOff();
-  const follow = () => {
-    return world.relay().follow({
-      author: 'ana',
-      relays: false,
-      greeting: { node: world.relay().report().node, cursor: null },
-      say: () => undefined,
-      hasMore: () => undefined,
-      hasRoom: () => undefined,
-    });
-  };
+  const follow = () => openSession(world.relay()).session;
   const ids = Array.from({ length: MAX_RELAYED_IDS + 2 }, (_, at) => idFrom('note', at) as EntityId);
   const [greedy, modest] = [follow(), follow()];
   const hold = (from: number, to: number) =>

@@ -8,6 +8,7 @@ import { createTestClock, createTestRandom, createTestScheduler } from '../suppo
 import { GatedUpstream, quiet } from '../upstream/gated-upstream.ts';
 import { close, newFile, openServer } from '../upstream/other-logs-world.ts';
 import { COLLECTIONS, Note } from '../upstream/world.ts';
+import { openSession } from './session-by-hand.ts';
 
 const WINDOW = 'stars > 3 ORDER BY stars DESC LIMIT 1';
 
@@ -28,14 +29,7 @@ test('a follower that comes before the sessions of the log before have come to t
   const relay = await open(1, { upstream: up, onError: (error) => errors.push(error) });
   await relay.live(Note, WINDOW).ready;
   // Nobody pulls it.
-  const session = relay.follow({
-    author: 'ana',
-    relays: false,
-    greeting: { node: relay.report().node, cursor: null },
-    say: () => undefined,
-    hasMore: () => undefined,
-    hasRoom: () => undefined,
-  });
+  const { session } = openSession(relay);
   session.take({ kind: 'subscribe', subscription: 1, collection: 'note', text: WINDOW, parameters: [], had: null });
 
   up.cut();

@@ -85,7 +85,7 @@ function letGoUntoldStaged(parts: UntoldParts, stage: Stage): void {
 }
 
 function letGoInTables(parts: UntoldParts, stage: Stage, { entry }: Followed, ids: Iterable<EntityId>): void {
-  for (const id of new Set(ids)) {
+  for (const id of ids) {
     if (stage.has(entry, id) || stage.hasLeft(entry, id)) continue;
     letGo(parts, stage, entry, id, parts.overlay.confirmed(entry.collection.name, id));
   }
@@ -97,9 +97,10 @@ function letGo(parts: UntoldParts, stage: Stage, entry: CatalogEntry, id: Entity
 }
 
 /** The first rows of a selection as the tables have them, and all that may not match as they are shown. */
-function idsIn(parts: UntoldParts, followed: Followed, rows: number): readonly EntityId[] {
+function idsIn(parts: UntoldParts, followed: Followed, rows: number): ReadonlySet<EntityId> {
   const { name } = followed.entry.collection;
-  return [...found(parts, followed, rows).map(([id]) => id as EntityId), ...parts.overlay.idsPending(name)];
+  const inTables = found(parts, followed, rows).map(([id]) => id as EntityId);
+  return new Set([...inTables, ...parts.overlay.idsPending(name)]);
 }
 
 function found({ core: { driver } }: UntoldParts, { entry, plan, asked, error }: Followed, rows: number) {
