@@ -200,7 +200,7 @@ function checkPlace({ port, host, server, path }: ServeOptions): void {
 function invalidOption(option: string, remedy: string, cause?: unknown): TendrilError {
   return new TendrilError({
     code: 'invalid-option',
-    problem: `The option \`${option}\` of \`serve\` cannot be had so.`,
+    problem: `The option \`${option}\` of \`serve\` cannot be used as it was given.`,
     remedy,
     facts: { option },
     cause,

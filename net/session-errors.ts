@@ -81,6 +81,6 @@ export function denied(): TendrilError {
   return new TendrilError({
     code: 'policy-denied',
     problem: 'The server did not let this node in.',
-    remedy: 'Sign in again, and connect with the credential that gives.',
+    remedy: 'Sign in again, and connect with the new credential.',
   });
 }

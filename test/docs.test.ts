@@ -84,23 +84,20 @@ test('the server and the client of the README run as written, but for the port, 
 });
 
 /** Each with what the page says that it prints. */
-const EXAMPLES = [...read('docs/replication.md').matchAll(/```ts\n(import [\s\S]*?)```\n\nIt prints (.*)\./g)].map(
-  ([, program = '', said = '']) => ({
+const EXAMPLES = ['docs/node.md', 'docs/replication.md'].flatMap((page) =>
+  [...read(page).matchAll(/```ts\n(import [\s\S]*?)```\n\nIt prints (.*)\./g)].map(([, program = '', said = '']) => ({
+    page,
     program,
     lines: [...said.matchAll(/`([^`]+)`/g)].map(([, line]) => `${line}\n`),
-  }),
+  })),
 );
 
-test.each(EXAMPLES)(
-  'program %# of docs/replication.md runs as written and prints what the page says',
-  async (example) => {
-    const { program, lines } = example;
-    const { printed, exited } = start(program);
-    await exited;
-    expect(lines.length).toBeGreaterThan(2);
-    expect(printed()).toBe(lines.join(''));
-  },
-);
+test.each(EXAMPLES)('program %# ($page) runs as written and prints what the page says', async ({ program, lines }) => {
+  const { printed, exited } = start(program);
+  await exited;
+  expect(lines.length).toBeGreaterThan(2);
+  expect(printed()).toBe(lines.join(''));
+});
 
 test.each(PAGES)('the links of %s lead to files that are there', (page) => {
   const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = '']) => target);

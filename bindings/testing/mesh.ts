@@ -79,7 +79,11 @@ export async function mesh<const Name extends string>(options: MeshOptions<Name>
     nodes.set(name, simulated);
   }
   const world = new World<Name>({ seed, time, network, nodes, openSqlite, onEvent });
-  for (const node of nodes.values()) await node.start();
+  for (const node of nodes.values()) {
+    // The log of another has to be reached first.
+    if (node.isDurable && node.upstream !== null) await world.until(node.start());
+    else await node.start();
+  }
   return world;
 }
 

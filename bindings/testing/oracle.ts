@@ -6,7 +6,8 @@
  *   - each live query equals the same SQL over the rows the node holds; a window a beginning of it (law 6);
  *   - there is one position of the authority's log at which all its complete live queries equal the fold of that log with
  *     the node's own pending operations, and that position never goes back. Where the disk does not tell what is pending,
- *     rows of which something is are let be; where it is not known which these are, the node is, until nothing is;
+ *     rows of which something is are let be; where it is not known which these are, the node is, until nothing is. A
+ *     durable follower has an order of its own, and so have those behind it: they are judged where nothing is on its way;
  *   - where nothing is on its way that position is the log's last, and a row that is held is the authority's, with its head
  *     and versions;
  *   - the authority's own rows are the fold of its log.
@@ -148,7 +149,7 @@ export class Oracle {
     watched: readonly Watched[],
     { touched, isAtEnd = false }: Asked,
   ): Promise<readonly string[]> {
-    if (this.#suspended.has(node.name)) return [];
+    if (this.#suspended.has(node.name) || (!isAtEnd && !isInItsOrder(node))) return [];
     const isPending = node.upstream !== null && node.running.report().upstream!.outbox.transactions > 0;
     const own = isPending ? ownPendingOf(node) : NOTHING;
     if (own === null && touched === undefined) return [];
@@ -212,6 +213,12 @@ export class Oracle {
     this.#references.set(node.name, reference);
     return reference;
   }
+}
+
+/** Whether what it is told comes in the order of the authority's log. */
+function isInItsOrder(node: SimulatedNode): boolean {
+  for (let at = node; at.upstream !== null; at = at.upstream) if (at.isDurable) return false;
+  return true;
 }
 
 /** A whole statement without ORDER BY may give its rows in any order. */

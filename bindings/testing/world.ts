@@ -263,7 +263,7 @@ export class World<Name extends string = string> {
     for (const node of nodes.values()) {
       if (node === this.#authority || !reaches(node, network)) continue;
       found.push(...(await this.#oracle.violations(node, { isAtEnd: true })));
-      if (!node.isDurable) found.push(...this.#oracle.heldViolations(node, this.#authority));
+      found.push(...this.#oracle.heldViolations(node, this.#authority));
     }
     return found;
   }

@@ -6,8 +6,13 @@ import { MAX_OPEN_ASKS, MAX_SUBSCRIPTIONS } from './limits.ts';
 const CHECK_VERSION = 'Check its version.';
 const CHECK_NUMBERS = 'Check its version: numbers are 1, 2, 3, ..., each used once.';
 
-export function unsupported(kind: Request['kind']): TendrilError {
-  return violation(`said ${kind}, which this node does not answer`, { kind });
+/** Of what a durable node says to the one whose log it follows. */
+export function relayHasNoLog(kind: Request['kind']): TendrilError {
+  return violation(
+    `said ${kind} to a relay, which has no log to follow`,
+    { kind },
+    'Give a durable node the upstream of the relay instead.',
+  );
 }
 
 export function usedTwice(number: number): TendrilError {

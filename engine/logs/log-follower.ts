@@ -92,9 +92,10 @@ export class LogFollower {
     this.forwarding = new Forwarding({ core, send });
     this.#offering = new Offering({ core, position, send }, kept ?? { offered: START, refused: [] });
     const keep = (cursor: Cursor) => writeFollowedLog(driver, { cursor, ...this.#offering.told });
+    const vouch = () => this.#offering.vouch();
     const areThere = (positions: readonly Position[]) => this.#offering.areThere(positions);
     const fail = (error: unknown) => this.#fail(error);
-    this.#taking = new Taking({ core, ingester, queue, keep, areThere, fail }, kept?.cursor ?? null);
+    this.#taking = new Taking({ core, ingester, queue, keep, vouch, areThere, fail }, kept?.cursor ?? null);
   }
 
   /**
@@ -190,12 +191,12 @@ export class LogFollower {
   }
 
   #begin({ epoch, node, resumes }: Welcome): void {
-    const isFirst = this.#taking.cursor === null;
-    this.#began = resumes ? 'resumed' : isFirst ? 'first' : 'anew';
+    const { cursor } = this.#taking;
+    this.#began = resumes ? 'resumed' : cursor === null ? 'first' : 'anew';
     this.#peer = node;
     this.#taking.begin({ epoch, peer: node });
     this.connection.send({ kind: 'log' });
-    this.#offering.begin(!resumes);
+    this.#offering.begin(!resumes ? 'all' : cursor?.epoch === epoch ? 'none' : 'unvouched');
     this.forwarding.begin();
     this.#askAgainLater();
     this.#onStart();

@@ -4,6 +4,8 @@
  * Invariants
  *   - everything up to `offered` is in the upstream's log, but for what that refused; both that and what is beyond
  *     `offered` is offered by every session anew, in order;
+ *   - an upstream that was opened again may have been restored: to it everything is offered again that it took after all that
+ *     it had told was here, as the cursor says nothing of that. The file says no more than that was told either;
  *   - what the upstream told is not offered back while this node remembers it;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way;
  *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again, alone: of more
@@ -47,6 +49,8 @@ export class Offering {
   #beyond = 0;
   #stuck: Position | null = null;
   #offered: Position;
+  /** The same, when the cursor stood last where all stood that had been told. */
+  #vouched: Position;
   #sent: Position;
   #isOnline = false;
   #isScheduled = false;
@@ -60,6 +64,7 @@ export class Offering {
     this.#parts = parts;
     for (const position of refused) this.#refused.set(position, 0);
     this.#offered = offered;
+    this.#vouched = offered;
     this.#sent = offered;
   }
 
@@ -68,7 +73,12 @@ export class Offering {
   }
 
   get told(): Told {
-    return { offered: this.#offered, refused: [...this.#refused.keys()].sort((left, right) => left - right) };
+    return { offered: this.#vouched, refused: this.#refusedUpTo(this.#vouched) };
+  }
+
+  /** The cursor is about to stand where all stands that was told. */
+  vouch(): void {
+    this.#vouched = this.#offered;
   }
 
   /** Transactions that the upstream refused. */
@@ -106,14 +116,15 @@ export class Offering {
     return sum;
   }
 
-  /** - `all`: also what an earlier session offered, because it is not known whether the upstream has it still. */
-  begin(all: boolean): void {
-    if (all) {
-      this.#offered = 0 as Position;
+  /** - `again`: also what an earlier session offered, because it is not known whether the upstream has it still. */
+  begin(again: 'none' | 'unvouched' | 'all'): void {
+    if (again !== 'none') {
+      if (again === 'all') this.#vouched = 0 as Position;
+      this.#offered = this.#vouched;
       this.#there.clear();
     }
     for (const position of this.#refused.keys()) if (position > this.#offered) this.#refused.delete(position);
-    this.#again = [...this.told.refused];
+    this.#again = this.#refusedUpTo(this.#offered);
     this.#underWay.clear();
     this.#bytes = 0;
     this.#beyond = 0;
@@ -179,6 +190,11 @@ export class Offering {
 
   #isTaken(position: Position): boolean {
     return position <= this.#offered && !this.#refused.has(position);
+  }
+
+  /** Ascending. */
+  #refusedUpTo(last: Position): Position[] {
+    return [...this.#refused.keys()].filter((position) => position <= last).sort((left, right) => left - right);
   }
 
   #refuse(position: Position, bytes: number): void {

@@ -3,8 +3,10 @@
  *
  * Invariants
  *   - transactions are taken in the order in which they are told; what comes while a group commits goes in together;
- *   - the cursor is kept in the commit of what it covers, or in a later one: never before it;
- *   - one that cannot be taken stops nothing: it is noted, and the cursor stays before it, so that it is told again;
+ *   - the cursor is kept in the commit of what it covers, or in a later one: never before it. A session begins at all that
+ *     is here, kept or not: an upstream that has lost some of it must not take it for its own;
+ *   - one that cannot be taken stops nothing: it is noted, and the cursor stays before it, so that it is told again. What an
+ *     earlier session told moves no cursor once another has begun: that one is told it again, and notes what is absent;
  *   - what is told from below the other's floor cannot be undone here either.
  */
 import { TendrilError } from '../../errors.ts';
@@ -26,6 +28,8 @@ import { sizeOfPieces } from '../write/prepared.ts';
 import { type Absent, AbsentTransactions } from './absent.ts';
 import { MAX_HEARD_BYTES, MAX_UNKEPT_POSITIONS } from './limits.ts';
 
+const START = 0 as Position;
+
 export type Logged = SaidOf<'logged'>;
 
 export interface TakingParts {
@@ -34,6 +38,8 @@ export interface TakingParts {
   readonly queue: Pick<CommitQueue, 'add'>;
   /** Keeps it. Inside the caller's transaction. */
   readonly keep: (cursor: Cursor) => void;
+  /** The cursor is about to stand where all stands that was told. */
+  readonly vouch: () => void;
   /** These positions of this log hold what the upstream has too. After the COMMIT. */
   readonly areThere: (positions: readonly Position[]) => void;
   /** The session is to end. */
@@ -61,17 +67,20 @@ export class Taking {
   readonly absent = new AbsentTransactions();
   readonly #parts: TakingParts;
   #cursor: Cursor | null;
+  /** What the file says of it. */
+  #kept: Position;
   #session: TakingSession | null = null;
+  /** The last one that began, whether it has ended or not: of it the absent ones are noted. */
+  #noted: TakingSession | null = null;
   #heard: Heard[] = [];
   #bytes = 0;
   #isRunning = false;
   #idle: (() => void)[] = [];
-  /** What was told last: the cursor need not be kept there yet. */
-  #last: { readonly session: TakingSession; readonly told: Position } | null = null;
 
   constructor(parts: TakingParts, cursor: Cursor | null) {
     this.#parts = parts;
     this.#cursor = cursor;
+    this.#kept = cursor?.position ?? START;
   }
 
   /** Where a session is to begin. */
@@ -86,6 +95,7 @@ export class Taking {
 
   begin(session: TakingSession): void {
     this.#session = session;
+    this.#noted = session;
     this.absent.clear();
   }
 
@@ -100,10 +110,8 @@ export class Taking {
   async close(): Promise<void> {
     this.end();
     if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    const last = this.#last;
-    this.#last = null;
     // Without it the next session only begins earlier.
-    if (last !== null) await this.#move(last.session, [], new Set(), last.told).catch(() => undefined);
+    await this.#keepCursor().catch(() => undefined);
   }
 
   hear(message: Logged): void {
@@ -146,10 +154,13 @@ export class Taking {
     );
     const last = read.at(-1);
     if (last === undefined) return;
-    const kept = this.#cursor?.position ?? 0;
-    this.#last = { session, told: last.position };
     // Told of what came from here: not worth a commit each.
-    if (this.absent.size === 0 && read.every(isOwn) && last.position - kept < MAX_UNKEPT_POSITIONS) return;
+    if (this.absent.size === 0 && read.every(isOwn) && last.position - this.#kept < MAX_UNKEPT_POSITIONS) {
+      if (this.#noted !== session) return;
+      this.#cursor = { epoch: session.epoch, position: last.position };
+      this.#parts.vouch();
+      return;
+    }
     const batches = read.flatMap(({ batch }) => (batch === null ? [] : [batch]));
     /** First operations of what was applied: of the others one has to look whether they are here. */
     const applied = new Set<OperationId>();
@@ -173,11 +184,11 @@ export class Taking {
     applied: ReadonlySet<OperationId>,
     told: Position,
   ): Promise<void> {
-    const { core, queue, keep, areThere } = this.#parts;
+    const { core, queue, keep, vouch, areThere } = this.#parts;
     const positionOf = ({ operation }: Absent) =>
       operation === null ? null : (core.log.identity(operation)?.position ?? null);
     return new Promise((resolve, reject) => {
-      let cursor: Cursor;
+      let cursor: Cursor | null = null;
       const here: Position[] = [];
       const run = () => {
         for (const absent of this.absent.entries())
@@ -190,19 +201,39 @@ export class Taking {
           const position = positionOf(one);
           if (position !== null) here.push(position);
           if (position !== null || isOwn(one)) this.absent.came(one.transaction);
-          else if (this.#session === session) this.absent.note(one);
+          else if (this.#noted === session) this.absent.note(one);
         }
+        if (this.#noted !== session) return NOTHING_DONE;
         cursor = { epoch: session.epoch, position: this.absent.below(told) };
+        if (cursor.position === told) vouch();
         keep(cursor);
         return NOTHING_DONE;
       };
       const committed = () => {
-        this.#cursor = cursor;
+        if (cursor !== null) {
+          this.#cursor = cursor;
+          this.#kept = cursor.position;
+        }
         areThere(here);
         resolve();
       };
       queue.add({ run, committed, failed: reject });
     });
+  }
+
+  /** As it is in memory, where that is ahead of the file. */
+  async #keepCursor(): Promise<void> {
+    const { queue, keep } = this.#parts;
+    const cursor = this.#cursor;
+    if (cursor === null || cursor.position === this.#kept) return;
+    const run = () => {
+      keep(cursor);
+      return NOTHING_DONE;
+    };
+    await new Promise<void>((resolve, reject) => {
+      queue.add({ run, committed: resolve, failed: reject });
+    });
+    this.#kept = cursor.position;
   }
 }
 

@@ -22,9 +22,9 @@ import { WaitingUploads } from '../feed/uploads/waiting-uploads.ts';
 import {
   hadWithoutResuming,
   neverUsed,
+  relayHasNoLog,
   tooManyAsks,
   tooManySubscriptions,
-  unsupported,
   usedTwice,
 } from '../feed/violations.ts';
 import { refuseOffset } from '../live/plan.ts';
@@ -220,7 +220,7 @@ export class RelaySession implements FeedSession, Teller, Follower {
         return;
       case 'log':
       case 'offer':
-        throw unsupported(request.kind);
+        throw relayHasNoLog(request.kind);
     }
   }
 

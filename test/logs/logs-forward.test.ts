@@ -135,7 +135,7 @@ describe('bounds', () => {
 
   test('1,000 offers are on their way at a time, and the next as each is taken', async () => {
     const offering = new Offering({ core, position: () => 5_000 as Position, send }, NOTHING);
-    offering.begin(false);
+    offering.begin('none');
     await turn();
     expect(sent).toHaveLength(MAX_OFFERED);
     offering.taken(1 as Position, null);
@@ -152,7 +152,7 @@ describe('bounds', () => {
       { core: { ...(core as object), log: whole } as never, position: () => 5_000 as Position, send },
       NOTHING,
     );
-    offering.begin(false);
+    offering.begin('none');
     await turn();
     expect(sent).toHaveLength(4);
   });
@@ -160,14 +160,15 @@ describe('bounds', () => {
   test('one that is refused stops nothing, and is offered again by the next session, alone', async () => {
     last = 3;
     const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
-    offering.begin(false);
+    offering.begin('none');
     await turn();
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
     for (const at of [1, 2, 3]) offering.taken(at as Position, at === 2 ? error : null);
+    offering.vouch();
     expect([offering.told, offering.error]).toEqual([{ offered: 3, refused: [2] }, error]);
     expect([offering.untold, offering.refused]).toEqual([1, 1]);
     sent = [];
-    offering.begin(false);
+    offering.begin('none');
     await turn();
     expect(sent.map((request) => 'position' in request && request.position)).toEqual([2]);
     expect(offering.error).toBeNull();
@@ -180,7 +181,7 @@ describe('bounds', () => {
     for (const refused of [MAX_REFUSED_OFFERS, MAX_REFUSED_OFFERS + 1]) {
       last = refused + 2;
       const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
-      offering.begin(false);
+      offering.begin('none');
       for (let at = 1; at <= last; at += 1) {
         await turn();
         offering.taken(at as Position, at <= refused ? error : null);
@@ -189,12 +190,13 @@ describe('bounds', () => {
       const isPast = refused > MAX_REFUSED_OFFERS;
       expect([offering.offered, offering.isStuck]).toEqual([isPast ? MAX_REFUSED_OFFERS : last, isPast]);
       sent = [];
-      offering.begin(false);
+      offering.begin('none');
       for (let at = 1; at <= last; at += 1) {
         await turn();
         offering.taken(at as Position, null);
       }
       expect(sent).toHaveLength(isPast ? last : refused);
+      offering.vouch();
       expect([offering.told, offering.untold]).toEqual([{ offered: last, refused: [] }, 0]);
     }
   });
@@ -203,13 +205,13 @@ describe('bounds', () => {
     last = 4;
     const offering = new Offering({ core, position: () => last as Position, send }, { ...NOTHING, refused: [] });
     offering.areThere([3 as Position]);
-    offering.begin(true);
+    offering.begin('all');
     await turn();
     expect(sent).toHaveLength(4);
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
     offering.taken(1 as Position, error);
     sent = [];
-    offering.begin(true);
+    offering.begin('all');
     await turn();
     expect(sent).toHaveLength(4);
   });

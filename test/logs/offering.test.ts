@@ -28,7 +28,7 @@ function offeringOver(position: () => Position) {
 test('what the upstream told is passed over without being read', () => {
   let last = START;
   const { offering, read, sent } = offeringOver(() => last);
-  offering.begin(false);
+  offering.begin('none');
   for (last = 1 as Position; last <= 1_000; last = (last + 1) as Position) {
     offering.areThere([last]);
     offering.go();
@@ -39,7 +39,7 @@ test('what the upstream told is passed over without being read', () => {
 test('what was written between is offered, in order, and nothing else', () => {
   let last = START;
   const { offering, positions } = offeringOver(() => last);
-  offering.begin(false);
+  offering.begin('none');
   last = 9 as Position;
   offering.areThere([1, 2, 4, 6, 7, 9].map((position) => position as Position));
   offering.go();
@@ -49,4 +49,26 @@ test('what was written between is offered, in order, and nothing else', () => {
   expect(offering.offered).toBe(7);
   offering.taken(8 as Position, null);
   expect(offering.offered).toBe(9);
+});
+
+test('an upstream that was opened again is offered what it took after all that it had told was here, and no more', async () => {
+  const { offering, sent, positions } = offeringOver(() => 4 as Position);
+  offering.begin('none');
+  const taken = (...places: readonly number[]) => {
+    for (const position of places) offering.taken(position as Position, null);
+  };
+  taken(1, 2);
+  offering.vouch();
+  taken(3, 4);
+  expect([offering.offered, offering.told]).toEqual([4, { offered: 2, refused: [] }]);
+  for (const [again, offered] of [
+    ['none', []],
+    ['unvouched', [3, 4]],
+    ['all', [1, 2, 3, 4]],
+  ] as const) {
+    sent.length = 0;
+    offering.begin(again);
+    expect(positions()).toEqual(offered);
+    taken(...offered);
+  }
 });

@@ -5,7 +5,7 @@ import { MAX_REPORTED } from '../limits.ts';
 
 /** What `verify` resolves with. */
 export interface Verified {
-  /** That were compared: a row of two selections counts twice. */
+  /** Compared: one of two selections counts twice, and one that is known to be nowhere, once. */
   readonly rows: number;
   /** Rows that differed, or that one of both lacked: at most 1,000. */
   readonly differing: readonly { readonly collection: string; readonly id: string }[];
