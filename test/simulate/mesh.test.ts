@@ -280,6 +280,42 @@ describe('what goes wrong', () => {
   });
 });
 
+test('a durable follower keeps an order of its own, and is judged with those behind it when all has arrived', async () => {
+  const mirrored = await mesh({
+    seed: 7,
+    nodes: {
+      server: { collections },
+      mirror: { role: 'durable', upstream: 'server', collections },
+      ben: { upstream: 'mirror', collections },
+    },
+  });
+  const shown = (name: 'server' | 'mirror' | 'ben') => mirrored.nodes[name].live(Todo, 'ORDER BY title').rows;
+  const writeAt = (name: 'server' | 'mirror') =>
+    mirrored.nodes[name].transact((tx) => tx.create(Todo, { title: name }));
+  try {
+    for (const name of ['server', 'mirror', 'ben'] as const) shown(name);
+    await mirrored.quiet();
+    mirrored.cut('mirror', 'server');
+    await writeAt('server');
+    const id = await writeAt('mirror');
+    await mirrored.run(1_000);
+    expect(shown('ben').map(({ title }) => title)).toEqual(['mirror']);
+    expect(await mirrored.violations()).toEqual([]);
+    mirrored.crash('mirror');
+    mirrored.heal();
+    await mirrored.until(mirrored.restart('mirror'));
+    await mirrored.quiet();
+    await mirrored.check();
+    expect(shown('ben').map(({ title }) => title)).toEqual(['mirror', 'server']);
+    await mirrored.nodes.ben.transact((tx) => tx.update(Todo, id, { done: true }));
+    await mirrored.quiet();
+    await mirrored.check();
+    expect(shown('server').map(({ done }) => done)).toEqual([true, false]);
+  } finally {
+    mirrored.close();
+  }
+});
+
 test('the check sees a row that is not what the log says', async () => {
   await open();
   await followAll();
