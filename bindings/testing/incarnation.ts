@@ -18,6 +18,8 @@ export interface IncarnationParts {
 
 export class Incarnation {
   readonly ports: Ports;
+  /** Its node was closed: its process goes on, and nothing of it should. */
+  isClosed = false;
   #isAlive = true;
   #awaited = 0;
   readonly #turns: Lane = VirtualTime.lane();

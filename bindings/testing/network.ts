@@ -38,6 +38,7 @@ export class Network {
   readonly #severed = new Set<string>();
   readonly #slow = new Map<string, number>();
   readonly #links = new Set<SimulatedLink>();
+  readonly #revenants: string[] = [];
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
@@ -103,6 +104,11 @@ export class Network {
     return true;
   }
 
+  /** Nodes that have connected after they were closed, since this was last asked. */
+  takeRevenants(): readonly string[] {
+    return this.#revenants.splice(0);
+  }
+
   /** Bytes on their way. */
   queuedBytes(): number {
     let bytes = 0;
@@ -111,6 +117,7 @@ export class Network {
   }
 
   #dial(from: Host, to: Host, incarnation: Incarnation, events: LinkEvents): ReturnType<Connector['connect']> {
+    if (incarnation.isClosed) this.#revenants.push(from.name);
     const link = new SimulatedLink({
       ...{ from, to, events, incarnation },
       isReachable: () => !this.#severed.has(pairOf(from.name, to.name)),

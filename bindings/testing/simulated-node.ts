@@ -159,6 +159,7 @@ export class SimulatedNode implements Host {
     await node.close();
     if (this.#incarnation !== incarnation) return;
     this.#incarnation = null;
+    incarnation.isClosed = true;
     this.#ghosts.push(incarnation);
     this.#served = [];
     this.disk.abandon();

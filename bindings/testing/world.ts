@@ -225,7 +225,7 @@ export class World<Name extends string = string> {
 
   /** The same of live queries only, of one node or of all that are up. */
   async violations(name?: Name): Promise<readonly string[]> {
-    const found = [...(await this.#read())];
+    const found = [...(await this.#read()), ...this.#revenants()];
     const nodes = name === undefined ? [...this.#parts.nodes.values()] : [this.#node(name)];
     for (const node of nodes) if (node.node !== null) found.push(...(await this.#oracle.violations(node)));
     return found;
@@ -236,7 +236,7 @@ export class World<Name extends string = string> {
    * ids that a node has pending writes of; so that the other rows of its selections can be judged meanwhile.
    */
   async freshViolations(touchedBy?: (name: string) => ReadonlySet<string>): Promise<readonly string[]> {
-    const found = [...(await this.#read())];
+    const found = [...(await this.#read()), ...this.#revenants()];
     this.#oracle.observe(this.#parts.nodes.values());
     for (const node of this.#parts.nodes.values()) {
       if (node.node === null || !this.#seen.isChanged(node)) continue;
@@ -266,6 +266,10 @@ export class World<Name extends string = string> {
       found.push(...this.#oracle.heldViolations(node, this.#authority));
     }
     return found;
+  }
+
+  #revenants(): readonly string[] {
+    return this.#parts.network.takeRevenants().map((name) => `${name}: connects again after it was closed`);
   }
 
   async #read(): Promise<readonly string[]> {

@@ -2,14 +2,14 @@
  * Forwarding: uploads of this node's followers, settled by its upstream.
  *
  * Invariants
- *   - they leave in the order in which they came, and again in every session until they are concluded; the authority
- *     knows by their ids which it has;
+ *   - they leave in the order in which they came, and again in every session until they are concluded, once in each: two
+ *     answers to one attempt may differ; the authority knows by their ids which it has;
  *   - one is concluded for its follower when it stands in this log: by the step of the commit that brings it back, as if it
  *     had been settled here; a refusal, or a rebase, passes through as it came;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way; what waits is bounded by what each session may have waiting.
  */
 import { TendrilError } from '../../errors.ts';
-import { type Position, sameBytes, type TransactionId } from '../../storage/index.ts';
+import { fingerprintOf, type Position, sameBytes, type TransactionId } from '../../storage/index.ts';
 import type { Commit } from '../change.ts';
 import type { Core } from '../core.ts';
 import { readUpload, type Uploaded } from '../feed/uploads/judge-upload.ts';
@@ -25,8 +25,9 @@ export interface ForwardingParts {
 
 interface Forwarded {
   readonly request: UploadRequest;
+  readonly uploaded: Uploaded;
   readonly bytes: number;
-  readonly end: UploadDesk['end'];
+  end: UploadDesk['end'];
   /** In this session; then whether its outcome has come. */
   state: 'waiting' | 'under way' | 'answered';
 }
@@ -62,11 +63,17 @@ export class Forwarding implements UploadForwarding {
       end({ kind: 'known', position, uploaded }, null);
       return;
     }
+    const earlier = this.#all.get(transaction);
+    const isSame = earlier !== undefined && isSameUpload(earlier.request, request);
     // A later attempt, or a session that came back: nobody waits for the earlier one any more.
-    this.#conclude(transaction, { kind: 'applied' });
+    if (isSame) earlier.end({ kind: 'applied' }, null);
+    else this.#conclude(transaction, { kind: 'applied' });
     begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
-    const bytes = sizeOfPieces(operations);
-    this.#all.set(transaction, { request, bytes, end, state: 'waiting' });
+    if (isSame) {
+      earlier.end = end;
+      return;
+    }
+    this.#all.set(transaction, { request, uploaded, bytes: sizeOfPieces(operations), end, state: 'waiting' });
     this.#send();
   }
 
@@ -101,10 +108,14 @@ export class Forwarding implements UploadForwarding {
     this.#conclude(transaction, { kind: 'rebase', reason, time });
   }
 
-  /** After the feed has told it. */
+  /** After the feed has told it. Of a transaction that stands there as another attempt the authority says what it thinks. */
   committed(commits: readonly Commit[]): void {
     if (this.#all.size === 0) return;
-    for (const { transaction } of commits) if (transaction !== null) this.#conclude(transaction, { kind: 'applied' });
+    for (const { transaction } of commits) {
+      const forwarded = transaction === null ? undefined : this.#all.get(transaction);
+      if (forwarded === undefined || this.#positionOf(forwarded.uploaded) === null) continue;
+      this.#conclude(transaction!, { kind: 'applied' });
+    }
   }
 
   #positionOf({ operations }: Uploaded): Position | null {
@@ -145,4 +156,8 @@ export class Forwarding implements UploadForwarding {
       this.#parts.send(forwarded.request);
     }
   }
+}
+
+function isSameUpload(one: UploadRequest, other: UploadRequest): boolean {
+  return one.attempt === other.attempt && fingerprintOf(one.operations) === fingerprintOf(other.operations);
 }

@@ -6,7 +6,7 @@ import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from '../../engine
 import { Offering } from '../../engine/logs/offering.ts';
 import type { Request } from '../../engine/stream.ts';
 import { collection, integer, type Node, TendrilError, text } from '../../index.ts';
-import { encodeOperation, type Position } from '../../storage/index.ts';
+import { digestOf, encodeOperation, type Operation, type OperationId, type Position } from '../../storage/index.ts';
 import { createAuthor } from '../support/author.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
@@ -112,7 +112,7 @@ describe('an upload to a node with an upstream', () => {
 
 describe('bounds', () => {
   const log = {
-    identity: () => null,
+    identity: (id: OperationId) => stood.get(id) ?? null,
     floor: () => 0 as Position,
     outcome: () => null,
     transactionsSince: (after: Position, limit: number) =>
@@ -125,12 +125,18 @@ describe('bounds', () => {
   let size = 1;
   let last = 5_000;
   let sent: Request[] = [];
+  /** Of the operations in this log. */
+  const stood = new Map<OperationId, { readonly position: Position; readonly digest: Uint8Array }>();
+  const stands = (operation: Operation) => {
+    stood.set(operation.id, { position: 1 as Position, digest: digestOf(encodeOperation(operation)) });
+  };
   const send = (request: Request) => void sent.push(request);
   const core = { log, scheduler: createTestScheduler() } as never;
   beforeEach(() => {
     size = 1;
     last = 5_000;
     sent = [];
+    stood.clear();
   });
 
   test('1,000 offers are on their way at a time, and the next as each is taken', async () => {
@@ -228,10 +234,52 @@ describe('bounds', () => {
     forwarding.begin();
     forwarding.end();
     const commit = { transaction: first.transaction, position: 1 as Position, changes: [], touched: [] };
+    stands(first);
     forwarding.committed([commit]);
     sent = [];
     forwarding.begin();
     expect(sent).toMatchObject([{ transaction: second.transaction }]);
+  });
+
+  test('one attempt is passed on once in a session, whoever brings it again, so that it has one answer', () => {
+    const forwarding = new Forwarding({ core, send });
+    const heard: string[] = [];
+    const told = (name: string) => ({
+      begin: () => undefined,
+      end: (verdict: Verdict | null) => void heard.push(`${name} ${verdict?.kind}`),
+    });
+    const operation = createAuthor('note').operation({});
+    const { transaction } = operation;
+    const upload = { kind: 'upload', transaction, attempt: 1, operations: [encodeOperation(operation)] } as const;
+    forwarding.take(upload, null, told('first'));
+    forwarding.begin();
+    forwarding.take(upload, null, told('second'));
+    expect([sent, heard]).toEqual([[upload], ['first applied']]);
+    forwarding.end();
+    forwarding.begin();
+    expect(sent).toEqual([upload, upload]);
+    forwarding.rebase({ kind: 'rebase', transaction, attempt: 1, reason: 'missing-precursor', time: 0 });
+    expect([heard, forwarding.size]).toEqual([['first applied', 'second rebase'], 0]);
+  });
+
+  test('an attempt is not settled by another one that stands in the log: the authority refuses it', () => {
+    const forwarding = new Forwarding({ core, send });
+    const verdicts: (Verdict | null)[] = [];
+    const told = { begin: () => undefined, end: (verdict: Verdict | null) => void verdicts.push(verdict) };
+    const somebody = createAuthor('note');
+    const first = somebody.operation({});
+    const second = somebody.operation({ transaction: first.transaction });
+    const { transaction } = first;
+    const upload = { kind: 'upload', transaction, attempt: 2, operations: [encodeOperation(second)] } as const;
+    forwarding.take(upload, null, told);
+    forwarding.begin();
+    stands(first);
+    const commit = { transaction, position: 1 as Position, changes: [], touched: [] };
+    forwarding.committed([commit]);
+    expect(verdicts).toEqual([]);
+    const error = new TendrilError({ code: 'identity-clash', problem: 'p', remedy: 'r' });
+    forwarding.refused({ kind: 'refused', transaction, attempt: 2, error });
+    expect(verdicts).toEqual([{ kind: 'refused', error }]);
   });
 
   test('1,000 uploads are passed on at a time; a refusal of an earlier attempt says nothing of this one', () => {

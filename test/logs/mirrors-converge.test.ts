@@ -37,6 +37,8 @@ interface Play {
   readonly world: OpenWorld;
   readonly random: Random;
   readonly images: Map<Name, Image>;
+  /** A world in which logs are compacted is not judged by the world's own check: what they were is not known then. */
+  readonly compacts: boolean;
 }
 
 function openWorld(seed: number) {
@@ -99,7 +101,7 @@ function breakWay({ world, random }: Play): void {
   random.pick(faults)();
 }
 
-function breakNode({ world, random, images }: Play, name: Name): unknown {
+function breakNode({ world, random, images, compacts }: Play, name: Name): unknown {
   const isUp = world.isUp(name);
   const faults = [
     () => world.crash(name, random.chance(0.3)),
@@ -107,7 +109,8 @@ function breakNode({ world, random, images }: Play, name: Name): unknown {
     () => world.failStorage(name, { call: 1 + random.integer(30), code: 'SQLITE_IOERR' }),
     () => isUp && attempt(world.stop(name)),
     () => world.skew(name, random.pick([0, 0, SKEW_MS, -SKEW_MS])),
-    () => isUp && name !== 'edge' && attempt(world.nodes[name].compact({ keepMs: random.pick([0, 5_000]) })),
+    () =>
+      compacts && isUp && name !== 'edge' && attempt(world.nodes[name].compact({ keepMs: random.pick([0, 5_000]) })),
     () => name !== 'edge' && images.set(name, world.backup(name)),
     () => images.has(name) && open(world, () => world.restore(name, images.get(name)!)),
   ];
@@ -147,9 +150,10 @@ async function operationsOf(node: Node): Promise<string> {
   }
 }
 
-async function expectEqual({ world }: Play): Promise<number> {
+async function expectEqual({ world, compacts }: Play): Promise<number> {
   for (const name of NAMES) world.nodes[name].live(Note, EVERYTHING);
   await world.quiet();
+  if (!compacts) await world.check();
   const [log, ...others] = await Promise.all(DURABLE.map((name) => operationsOf(world.nodes[name])));
   for (const other of others) expect(other).toBe(log);
   const [rows, ...shown] = NAMES.map((name) => JSON.stringify(world.nodes[name].live(Note, EVERYTHING).rows));
@@ -163,7 +167,8 @@ const FIRST = seedFor('mirrors converge');
 test(`${COUNT} worlds with durable followers end equal`, async () => {
   for (let seed = FIRST; seed < FIRST + COUNT; seed += 1) {
     const world = await openWorld(seed);
-    const play = { world, random: createRandom(seed), images: new Map<Name, Image>() };
+    const random = createRandom(seed);
+    const play = { world, random, images: new Map<Name, Image>(), compacts: random.chance(0.5) };
     try {
       await world.run(1_000);
       for (let at = 0; at < STEPS; at += 1) await step(play);

@@ -4,6 +4,8 @@
  * Invariants
  *   - an id is known when the authority has said what is behind it, be it nothing, and that can be seen; until `released`
  *     it is kept current;
+ *   - one that was written here is followed from the moment the authority takes that, also if it was asked for meanwhile: it is
+ *     forgotten in no session that ends before its answer is seen;
  *   - one that was not used for LINGER_MS, and has nothing pending, is released at the next sweep; past MAX_HELD_IDS the
  *     longest unused at once; neither while a selection of its collection is coming.
  * Time is counted in sweeps: the clock of an ephemeral node jumps when it learns the authority's.
@@ -38,7 +40,11 @@ export interface HeldId {
   /** While it is asked for: it was answered, and can be seen as soon as the session is whole. */
   isHeard: boolean;
   /** What it is again if the session is lost before it is answered or released: what was here then is here still. */
-  before: 'written' | 'known' | null;
+  before: 'known' | null;
+  /** While it is not known: the authority follows it, or will as soon as what was written here arrives. */
+  isWritten: boolean;
+  /** It was settled before the session was whole: the tables need not have it as it stood at the cursor. */
+  isAhead: boolean;
   usedAt: number;
   readonly waiting: Waiting[];
 }
@@ -84,9 +90,9 @@ export class HeldIds {
     this.#catchingUp = new Set();
     for (const had of [true, false]) {
       const byCollection = new Map<string, EntityId[]>();
-      for (const { collection, id, state } of this.#held.values()) {
+      for (const { collection, id, state, isAhead } of this.#held.values()) {
         if (state === 'written' && !isAnew) continue;
-        if ((resumes && state === 'known') !== had) continue;
+        if ((resumes && state === 'known' && !isAhead) !== had) continue;
         keys.push(rowKey(collection, id));
         if (state === 'known') this.#catchingUp.add(rowKey(collection, id));
         const ids = byCollection.get(collection);
@@ -135,6 +141,7 @@ export class HeldIds {
       held.before = 'known';
       this.#changed(held);
     }
+    held.isWritten = true;
     this.#use(held);
   }
 
@@ -166,7 +173,7 @@ export class HeldIds {
     return new Promise((resolve, reject) => {
       held.waiting.push({ resolve, reject });
       if (known?.state === 'asked') return;
-      if (known !== undefined) held.before ??= known.state === 'written' ? 'written' : 'known';
+      if (known !== undefined && known.state !== 'written') held.before = 'known';
       this.#become(held, 'asked');
       asked.push(id);
     });
@@ -188,6 +195,7 @@ export class HeldIds {
       if (held.state !== 'leaving') this.#become(held, 'known');
       held.isHeard = false;
       held.before = null;
+      held.isAhead = false;
       for (const { resolve } of held.waiting.splice(0)) resolve();
     }
   }
@@ -200,11 +208,13 @@ export class HeldIds {
   /** Inside a group: a transaction of this node that wrote it was settled: the authority follows it now. */
   settled(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
-    if (held === undefined || (held.state !== 'written' && held.before !== 'written')) return;
-    const { state, before } = held;
-    this.#parts.journal.record(() => Object.assign(held, { state, before }));
+    if (held === undefined || (held.state !== 'written' && held.state !== 'asked')) return;
+    const { state, before, isWritten, isAhead } = held;
+    this.#parts.journal.record(() => Object.assign(held, { state, before, isWritten, isAhead }));
     if (state === 'written') held.state = 'known';
     held.before = state === 'written' ? null : 'known';
+    held.isWritten = false;
+    held.isAhead = !this.#parts.isWhole();
     this.#changed(held);
   }
 
@@ -213,7 +223,7 @@ export class HeldIds {
     const held = this.#held.get(rowKey(collection, id));
     // What was asked about and answered is followed.
     if (held === undefined || this.#parts.hasPending(collection, id)) return;
-    if (held.before === 'written') held.before = null;
+    held.isWritten = false;
     if (held.state === 'written' && !held.isHeard) this.#forget(held, null);
   }
 
@@ -246,6 +256,7 @@ export class HeldIds {
       held.before = null;
       held.isHeard = false;
       if (again !== null) this.#become(held, again);
+      else if (held.state === 'asked' && held.isWritten) this.#become(held, 'written');
       else if (held.state === 'asked') this.#forget(held, error);
     }
   }
@@ -281,6 +292,7 @@ export class HeldIds {
       const { collection, id, state } = held;
       if (state !== 'known' || isComing(collection) || this.#parts.hasPending(collection, id)) continue;
       this.#become(held, 'leaving');
+      held.isWritten = false;
       excess -= 1;
       const ids = released.get(collection);
       if (ids === undefined) released.set(collection, [id]);
@@ -294,7 +306,8 @@ export class HeldIds {
   }
 
   #new(collection: string, id: EntityId, state: 'written' | 'asked' | 'known'): HeldId {
-    return { collection, id, state, isHeard: false, before: null, usedAt: this.#sweeps, waiting: [] };
+    const is = { isHeard: false, isWritten: false, isAhead: false };
+    return { collection, id, state, before: null, ...is, usedAt: this.#sweeps, waiting: [] };
   }
 
   #use(held: HeldId): void {
