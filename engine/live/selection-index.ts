@@ -3,7 +3,7 @@
  *
  * Invariants
  *   - a target is found for a change if its keys meet the old row or the new one, once, in whatever ways it is met;
- *   - nothing is kept for what was removed: no key, no column.
+ *   - nothing is kept for what was removed: no key, no column, nor the target itself, which the last change may have found.
  *
  * Cost of a change: per (column, fold) that anything registered under, one lookup of each kind for each different value;
  * then the targets found, and all of the fallback list.
@@ -53,7 +53,7 @@ export interface IndexSizes {
 export class SelectionIndex<T extends Target> {
   readonly #columns: ColumnIndex<T>[] = [];
   readonly #every = new Set<T>();
-  readonly #found: T[] = [];
+  #found: T[] = [];
   readonly #hits: Bucket<T>[] = [];
   #mark = 0;
 
@@ -66,6 +66,8 @@ export class SelectionIndex<T extends Target> {
 
   /** `keys`: those it was added with. */
   remove(keys: readonly IndexKey[], target: T): void {
+    // Whoever was given the array may be walking through it.
+    if (this.#found.length > 0) this.#found = [];
     for (const key of keys) {
       if (key.kind === 'every') this.#every.delete(target);
       else {
@@ -122,10 +124,10 @@ export class SelectionIndex<T extends Target> {
     }
     if (index.equal.size > 0) this.#meetAll(index.equal.get(key));
     if (index.intervals.size === 0 && index.prefixes.size === 0) return;
-    this.#hits.length = 0;
     index.intervals.stab(key, this.#hits);
     if (typeof key === 'string') index.prefixes.find(key, this.#hits);
     for (const bucket of this.#hits) this.#meetAll(bucket);
+    this.#hits.length = 0;
   }
 
   #meetAll(bucket: Bucket<T>): void {

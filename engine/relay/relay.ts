@@ -273,6 +273,8 @@ export class Relay implements Served {
       earlier.session = session;
       return;
     }
+    // What only that attempt wrote nobody will say anything of.
+    if (earlier !== undefined) this.#letGo(earlier);
     const { heldIds } = this.#parts.replica;
     for (const { operation } of operations) heldIds.wrote(operation.collection, operation.entity);
     const actor = operations[0]!.operation.author;

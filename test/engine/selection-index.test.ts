@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { SelectionIndex } from '../../engine/live/selection-index.ts';
 import { type Cell, type Column, type Fold, type IndexKey, type RawRow, rowKey } from '../../query/index.ts';
 import { meets } from '../query/judge.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { createRandom, type Random, runs, seedFor } from '../support/random.ts';
 
 interface Asked {
@@ -65,6 +66,40 @@ test('a selection that no row can match is never found', () => {
   expect(index.sizes()).toEqual(EMPTY);
   expect(index.concerned(['a', 1, null, null, null], null)).toEqual([]);
 });
+
+test('what the last change found is let go once it is removed, and whoever walks through it comes to the end', async () => {
+  const index = new SelectionIndex<Asked>();
+  const bound = { key: rowKey(COUNT, 1, 'none')!, inclusive: true };
+  const kinds: readonly IndexKey[] = [
+    { kind: 'range', column: COUNT, fold: 'none', low: bound, high: null },
+    { kind: 'equal', column: COUNT, fold: 'none', key: bound.key },
+    { kind: 'null', column: NAME },
+    { kind: 'every' },
+  ];
+  // One alone stands in its bucket itself, others in a Set.
+  const added = kinds.flatMap((key, at) => Array.from({ length: 1 + at }, () => addFor(index, key)));
+  expect(removeFound(index, ['a', 1, null, null, null])).toBe(added.length);
+  await collectGarbage();
+  expect(added.filter((each) => each.deref() !== undefined)).toHaveLength(0);
+  expect(index.sizes()).toEqual(EMPTY);
+});
+
+/** Known to the index alone. */
+function addFor(index: SelectionIndex<Asked>, key: IndexKey): WeakRef<Asked> {
+  const asked = { mark: 0, keys: [key] };
+  index.add(asked.keys, asked);
+  return new WeakRef(asked);
+}
+
+/** Returns how many there were. */
+function removeFound(index: SelectionIndex<Asked>, row: RawRow): number {
+  let walked = 0;
+  for (const asked of index.concerned(null, row)) {
+    walked += 1;
+    index.remove(asked.keys, asked);
+  }
+  return walked;
+}
 
 function isMet({ keys }: Asked, row: RawRow | null): boolean {
   return row !== null && keys.some((key) => meets(key, row));

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRandom, runs, seedFor } from '../support/random.ts';
 import { type Kit, makeKit } from './hostile-kit.ts';
 import { changedSession, record, type Script } from './hostile-scripts.ts';
-import { FAMILIES, GIANT } from './hostile-sessions.ts';
+import { FAMILIES } from './hostile-sessions.ts';
+import { warmUp } from './hostile-warm-up.ts';
 import { type Attacker, HostileWorld, heapBytes } from './hostile-world.ts';
 
 const MUTATED = 100_000;
@@ -14,9 +15,6 @@ const HAND_MADE = 10_000;
 const HEAP_LIMIT_BYTES = 10 * 1_024 * 1_024;
 /** Visits at a time. */
 const BATCH = 25;
-/** Visits of each family before anything is measured, of those that weigh no more than that. */
-const WARM_VISITS = 15;
-const WARM_WEIGHT = 10;
 /** Of that many batches one comes over sockets. */
 const SOCKETS_EVERY = 12;
 
@@ -35,16 +33,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => world.close());
-
-/** So that what is remembered within its limits, texts and statements, is there already. */
-async function warmUp(world: HostileWorld, kit: Kit): Promise<void> {
-  const random = createRandom(1);
-  for (const { make, weight = 1 } of Object.values(FAMILIES)) {
-    await world.attack(Array.from({ length: weight > WARM_WEIGHT ? 1 : WARM_VISITS }, () => make(kit, random)));
-  }
-  const { make } = FAMILIES[GIANT]!;
-  for (let batch = 0; batch < 10; batch += 1) await world.attack(Array.from({ length: 12 }, () => make(kit, random)));
-}
 
 const tally = new Map<string, number>();
 function count(attackers: readonly Attacker[]): void {

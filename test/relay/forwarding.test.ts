@@ -1,6 +1,8 @@
 /** Forwarding: what followers of a relay want of the authority goes there through it, and what that says comes back. */
 import { expect, test } from 'vitest';
 import { Node, TendrilError } from '../../index.ts';
+import { encodeOperation } from '../../storage/index.ts';
+import { createAuthor } from '../support/author.ts';
 import { codeOf, Note, refusal, Tag } from '../upstream/world.ts';
 import { openSession } from './session-by-hand.ts';
 import { createRelayWorld } from './world.ts';
@@ -103,6 +105,22 @@ test('an edge writes under no name but its own, unless it relays itself', async 
   mallory.take({ kind: 'upload', transaction, attempt: 1, operations });
   expect(said).toMatchObject([{ kind: 'refused', error: { code: 'policy-denied' } }]);
   expect(world.up.askedOf('upload')).toHaveLength(1);
+});
+
+test('what only an attempt wrote that a later one has replaced is held no longer', async () => {
+  const world = await createRelayWorld();
+  world.up.judge = ({ transaction, attempt }) => ({ kind: 'refused', transaction, attempt, error: refusal() });
+  const { session } = openSession(world.relay(), 'mallory');
+  const { operation, transaction: mint } = createAuthor(Note.name);
+  const transaction = mint();
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const operations = [encodeOperation(operation({ transaction, author: 'mallory' }))];
+    session.take({ kind: 'upload', transaction, attempt, operations });
+  }
+  expect(world.relay().report().upstream!.following.ids).toBe(1);
+  await world.quiet();
+  expect(world.up.askedOf('upload').map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
+  expect(world.relay().report().upstream!.following.ids).toBe(0);
 });
 
 test('questions are answered upstream, after all that their edge wrote', async () => {
