@@ -1,11 +1,15 @@
 /**
  * A follower of one collection that goes and comes back: it keeps what it was told, and says what it has when it returns.
  *
- * What a session that resumes has been told counts only when all that it asked for at its begin is there; if it is cut
- * before, the follower is where it was.
+ * Invariants
+ *   - what a session has been told counts only when all that it asked for at its begin is there; if it is cut before, the
+ *     follower is where it was;
+ *   - a row of before stays then if this session has told of it, if it is held by its id, or if something that was answered on
+ *     what was had speaks for it. From there on no row goes but by a leave: a step tells of a row once for all that follow
+ *     it, so that a selection which is still coming may need what is here for another alone.
  */
 import { createPlans, limitOf } from '../../engine/live/plan.ts';
-import type { Had, Peer, Said, Step, SubscriptionNumber } from '../../engine/stream.ts';
+import type { Basis, Had, Peer, Said, Step, SubscriptionNumber } from '../../engine/stream.ts';
 import { mergeOperation } from '../../engine/write/merge.ts';
 import type { Selection, SqlParameters } from '../../query/index.ts';
 import {
@@ -41,10 +45,15 @@ interface State {
 
 interface Asked {
   readonly member: Member;
-  readonly isResumed: boolean;
+  /** When the session began. */
+  readonly isOfBegin: boolean;
+  /** What the authority was told that is here of it; from the last chunk on, for what of that it speaks. */
+  had: ReadonlySet<EntityId>;
   differing: ReadonlySet<number>;
   selection: number;
 }
+
+const NONE: ReadonlySet<EntityId> = new Set();
 
 type SaidOf<Kind extends Said['kind']> = Extract<Said, { readonly kind: Kind }>;
 
@@ -64,7 +73,7 @@ export class ReturningFollower {
   readonly said: Said[] = [];
   hasResumed = false;
   readonly #awaited = new Set<EntityId>();
-  /** Rows of which this session has told: they are as they are now. */
+  /** Rows of which this session has told, and that have not left since: they are as they are now. */
   readonly #seen = new Set<EntityId>();
 
   constructor(node: FeedNode, collection: string) {
@@ -118,7 +127,7 @@ export class ReturningFollower {
     this.#welcomed = position;
     this.hasResumed = resumes;
     if (!resumes) this.#now.cursor = null;
-    for (const member of this.#now.members.values()) this.#subscribe(member, this.#hadOf(member, resumes));
+    for (const member of this.#now.members.values()) this.#subscribe(member, this.#hadOf(member, resumes), true);
     const ids = [...this.#now.held];
     if (ids.length > 0) this.#hold(ids, resumes);
   }
@@ -138,7 +147,7 @@ export class ReturningFollower {
     if (this.#now.members.has(key)) return;
     const member: Member = { text, parameters, edge: null, through: null, isComplete: false };
     this.#now.members.set(key, member);
-    this.#subscribe(member, null);
+    this.#subscribe(member, null, false);
   }
 
   hold(id: EntityId): void {
@@ -153,15 +162,15 @@ export class ReturningFollower {
 
   /** Takes in what was said, at most so many messages. */
   take(most = Number.POSITIVE_INFINITY): void {
-    for (const said of this.#heard.splice(0, most)) this.#take(said);
-    if (this.#isWhole()) this.#sweep();
+    for (const said of this.#heard.splice(0, most)) {
+      this.#take(said);
+      if (this.#isWhole()) this.#letGoUntold();
+    }
   }
 
   #isWhole(): boolean {
-    return (
-      this.#awaited.size === 0 &&
-      [...this.#asked.values()].every((asked) => asked.member.isComplete || !asked.isResumed)
-    );
+    const all = [...this.#asked.values()];
+    return this.#awaited.size === 0 && all.every(({ member, isOfBegin }) => member.isComplete || !isOfBegin);
   }
 
   #hadOf(member: Member, resumes: boolean): Had | null {
@@ -171,21 +180,22 @@ export class ReturningFollower {
     if (isWindow) return null;
     if (resumes) return through === null ? null : { kind: 'held', through, edge: null };
     const buckets = createBuckets();
-    for (const [id, row] of this.#now.rows) if (this.#covers(member, row)) buckets.add(id, row.head);
+    for (const id of this.#covered(member)) buckets.add(id, this.#now.rows.get(id)!.head);
     return { kind: 'buckets', hashes: buckets.hashes() };
   }
 
-  #subscribe(member: Member, had: Had | null): void {
+  #subscribe(member: Member, had: Had | null, isOfBegin: boolean): void {
     this.#numbers += 1;
     const { text, parameters } = member;
-    // What it has of a selection that is answered anew counts only when the answer is whole.
     this.#asked.set(this.#numbers, {
       member,
-      isResumed: member.isComplete || member.through !== null,
+      isOfBegin,
+      had: had === null ? NONE : this.#covered(member),
       differing: new Set(),
       selection: 0,
     });
     member.isComplete = false;
+    if (had === null) member.through = null;
     const collection = this.#collection;
     this.#session!.take({ kind: 'subscribe', subscription: this.#numbers, collection, text, parameters, had });
   }
@@ -245,11 +255,21 @@ export class ReturningFollower {
     if (!chunk.last) return;
     member.isComplete = true;
     member.edge = chunk.edge;
-    if (chunk.basis === 'held') return;
-    for (const [id, row] of [...rows]) {
-      const isTold = chunk.basis === 'nothing' || asked.differing.has(bucketOf(id));
-      // As it is here it would have come: so it is as it was.
-      if (isTold && !this.#seen.has(id) && this.#covers(member, row)) rows.delete(id);
+    asked.had = new Set([...asked.had].filter((id) => this.#speaksFor(asked, chunk.basis, id)));
+  }
+
+  /** Its last chunk has just come: whether a row that it had, and of which this session has not told, is as it was. */
+  #speaksFor({ member, differing }: Asked, basis: Basis, id: EntityId): boolean {
+    switch (basis) {
+      case 'nothing':
+        return false;
+      case 'buckets':
+        return !differing.has(bucketOf(id));
+      case 'held': {
+        // Others may have pushed it out of a window: its edge, which may move on past that row, speaks for it no more.
+        const row = this.#now.rows.get(id);
+        return row !== undefined && this.#covers(member, row);
+      }
     }
   }
 
@@ -283,19 +303,29 @@ export class ReturningFollower {
     const { plan, selection, limit } = this.#planOf(text, parameters);
     if (limit === 0 || row.deleted !== null || !plan.matches(row.values, selection.values)) return false;
     if (!isComplete) return through !== null && (row.values[0] as EntityId) <= through;
-    if (edge === null) return true;
-    const last = this.#now.rows.get(edge);
-    if (last === undefined) throw new Error(`the edge ${edge} is not here`);
+    const last = this.#rowAt(edge);
+    if (last === null) return true;
     const keysOf = ({ values }: StoredRow) => plan.order.keysOf(values, selection.values);
     return plan.order.compare(keysOf(row), keysOf(last)) <= 0;
   }
 
-  /** What nothing covers goes. */
-  #sweep(): void {
-    const { rows, members, held } = this.#now;
-    const all = [...members.values()];
-    const gone = [...rows].filter(([id, row]) => !held.has(id) && !all.some((member) => this.#covers(member, row)));
-    for (const [id] of gone) rows.delete(id);
+  #rowAt(edge: EntityId | null): StoredRow | null {
+    const row = edge === null ? null : this.#now.rows.get(edge);
+    if (row === undefined) throw new Error(`the edge ${edge} is not here`);
+    return row;
+  }
+
+  #covered(member: Member): ReadonlySet<EntityId> {
+    return new Set([...this.#now.rows].filter(([, row]) => this.#covers(member, row)).map(([id]) => id));
+  }
+
+  /** All that was asked for at the session's begin is here: of what was here before, that goes for which nothing speaks. */
+  #letGoUntold(): void {
+    const { rows, held } = this.#now;
+    const all = [...this.#asked.values()];
+    const isKept = (id: EntityId) => this.#seen.has(id) || held.has(id) || all.some(({ had }) => had.has(id));
+    for (const id of [...rows.keys()]) if (!isKept(id)) rows.delete(id);
+    for (const { isComplete, edge } of this.members) if (isComplete) this.#rowAt(edge);
   }
 
   #put(bytes: Uint8Array): EntityId {
