@@ -64,15 +64,14 @@ export class Forwarding implements UploadForwarding {
       return;
     }
     const earlier = this.#all.get(transaction);
-    const isSame = earlier !== undefined && isSameUpload(earlier.request, request);
-    // A later attempt, or a session that came back: nobody waits for the earlier one any more.
-    if (isSame) earlier.end({ kind: 'applied' }, null);
-    else this.#conclude(transaction, { kind: 'applied' });
+    // A later attempt, or a session that came back: nobody waits where the earlier one came from any more.
+    earlier?.end({ kind: 'applied' }, null);
     begin(transaction, new Set(uploaded.operations.map(({ operation }) => operation.id)));
-    if (isSame) {
+    if (earlier !== undefined && isSameUpload(earlier.request, request)) {
       earlier.end = end;
       return;
     }
+    if (earlier !== undefined) this.#forget(earlier);
     this.#all.set(transaction, { request, uploaded, bytes: sizeOfPieces(operations), end, state: 'waiting' });
     this.#send();
   }
@@ -114,7 +113,7 @@ export class Forwarding implements UploadForwarding {
     for (const { transaction } of commits) {
       const forwarded = transaction === null ? undefined : this.#all.get(transaction);
       if (forwarded === undefined || this.#positionOf(forwarded.uploaded) === null) continue;
-      this.#conclude(transaction!, { kind: 'applied' });
+      this.#conclude(forwarded.request.transaction, { kind: 'applied' });
     }
   }
 
@@ -131,10 +130,14 @@ export class Forwarding implements UploadForwarding {
   #conclude(transaction: TransactionId, verdict: Verdict): void {
     const forwarded = this.#all.get(transaction);
     if (forwarded === undefined) return;
-    this.#answered(forwarded);
-    this.#all.delete(transaction);
+    this.#forget(forwarded);
     forwarded.end(verdict, null);
     this.#send();
+  }
+
+  #forget(forwarded: Forwarded): void {
+    this.#answered(forwarded);
+    this.#all.delete(forwarded.request.transaction);
   }
 
   #answered(forwarded: Forwarded): void {

@@ -39,8 +39,8 @@ export interface HeldId {
   state: 'written' | 'asked' | 'known' | 'leaving';
   /** While it is asked for: it was answered, and can be seen as soon as the session is whole. */
   isHeard: boolean;
-  /** What it is again if the session is lost before it is answered or released: what was here then is here still. */
-  before: 'known' | null;
+  /** It is known again if the session is lost before it is answered or released: what was here then is here still. */
+  wasKnown: boolean;
   /** While it is not known: the authority follows it, or will as soon as what was written here arrives. */
   isWritten: boolean;
   /** It was settled before the session was whole: the tables need not have it as it stood at the cursor. */
@@ -113,7 +113,7 @@ export class HeldIds {
   isHere(key: RowKey): boolean {
     const held = this.#held.get(key);
     if (held === undefined) return false;
-    return held.isHeard || held.before === 'known' || held.state === 'known' || held.state === 'leaving';
+    return held.isHeard || held.wasKnown || held.state === 'known' || held.state === 'leaving';
   }
 
   /** Of one that is here: whether the tables have it already. */
@@ -138,7 +138,7 @@ export class HeldIds {
     const held = this.#held.get(rowKey(collection, id)) ?? this.#new(collection, id, 'written');
     if (held.state === 'leaving') {
       this.#become(held, 'written');
-      held.before = 'known';
+      held.wasKnown = true;
       this.#changed(held);
     }
     held.isWritten = true;
@@ -173,7 +173,7 @@ export class HeldIds {
     return new Promise((resolve, reject) => {
       held.waiting.push({ resolve, reject });
       if (known?.state === 'asked') return;
-      if (known !== undefined && known.state !== 'written') held.before = 'known';
+      if (known !== undefined && known.state !== 'written') held.wasKnown = true;
       this.#become(held, 'asked');
       asked.push(id);
     });
@@ -194,7 +194,7 @@ export class HeldIds {
       // What was given up while it was only verified is not asked for.
       if (held.state !== 'leaving') this.#become(held, 'known');
       held.isHeard = false;
-      held.before = null;
+      held.wasKnown = false;
       held.isAhead = false;
       for (const { resolve } of held.waiting.splice(0)) resolve();
     }
@@ -209,10 +209,10 @@ export class HeldIds {
   settled(collection: string, id: EntityId): void {
     const held = this.#held.get(rowKey(collection, id));
     if (held === undefined || (held.state !== 'written' && held.state !== 'asked')) return;
-    const { state, before, isWritten, isAhead } = held;
-    this.#parts.journal.record(() => Object.assign(held, { state, before, isWritten, isAhead }));
+    const { state, wasKnown, isWritten, isAhead } = held;
+    this.#parts.journal.record(() => Object.assign(held, { state, wasKnown, isWritten, isAhead }));
     if (state === 'written') held.state = 'known';
-    held.before = state === 'written' ? null : 'known';
+    held.wasKnown = state !== 'written';
     held.isWritten = false;
     held.isAhead = !this.#parts.isWhole();
     this.#changed(held);
@@ -237,11 +237,11 @@ export class HeldIds {
         });
         this.#forget(held, null);
       } else {
-        const { before } = held;
+        const { wasKnown } = held;
         this.#parts.journal.record(() => {
-          held.before = before;
+          held.wasKnown = wasKnown;
         });
-        if (before === 'known') held.before = null;
+        held.wasKnown = false;
         this.#changed(held);
       }
     }
@@ -252,10 +252,10 @@ export class HeldIds {
     for (const held of this.#held.values()) {
       for (const { reject } of held.waiting.splice(0)) reject(error);
       // Whether the authority still tells of it nobody knows: it is asked for, and given up again.
-      const again = held.state === 'leaving' ? 'known' : held.before;
-      held.before = null;
+      const isKnown = held.state === 'leaving' || held.wasKnown;
+      held.wasKnown = false;
       held.isHeard = false;
-      if (again !== null) this.#become(held, again);
+      if (isKnown) this.#become(held, 'known');
       else if (held.state === 'asked' && held.isWritten) this.#become(held, 'written');
       else if (held.state === 'asked') this.#forget(held, error);
     }
@@ -306,8 +306,8 @@ export class HeldIds {
   }
 
   #new(collection: string, id: EntityId, state: 'written' | 'asked' | 'known'): HeldId {
-    const is = { isHeard: false, isWritten: false, isAhead: false };
-    return { collection, id, state, before: null, ...is, usedAt: this.#sweeps, waiting: [] };
+    const is = { isHeard: false, wasKnown: false, isWritten: false, isAhead: false };
+    return { collection, id, state, ...is, usedAt: this.#sweeps, waiting: [] };
   }
 
   #use(held: HeldId): void {
