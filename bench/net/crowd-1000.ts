@@ -3,7 +3,7 @@
  * from the call at the server to the callback at the client, of all callbacks. 50 follow everything, and are stopped all
  * the while, so that much more waits for each than may. The server is one process, its clients are a few others.
  *
- * What the server's process grows by, from the moment when all clients are there, is looked at every few milliseconds.
+ * What the server's process grows by, from the moment when all clients are there, is looked at fifty times a second.
  * Afterwards the 50 are let go, and are right without being told to reconnect; then all 1,000 lose their links, 500 commits a
  * second go on for AWAY_SECONDS, and all reconnect within a second.
  */

@@ -5,7 +5,7 @@
  * what the server answers.
  *
  * Beside them, 10 clients in a third process follow everything, and are stopped all the while: what waits for them at the
- * server is looked at every few milliseconds. Afterwards they are let go, reconnect, and must hold what the server does.
+ * server is looked at fifty times a second. Afterwards they are let go, reconnect, and must hold what the server does.
  */
 import { type ChangeSet, type LiveQuery, Node, webSocket } from '../../index.ts';
 import type { RowOf } from '../../storage/index.ts';
