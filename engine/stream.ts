@@ -260,8 +260,13 @@ export type Said =
    * `offer`. `floor`: of the log, as in `offer`.
    */
   | { readonly kind: 'logged'; readonly floor: Position; readonly transactions: readonly LogTransaction[] }
-  /** The offered transaction is here, durable; or refused, whole. */
-  | { readonly kind: 'taken'; readonly position: Position; readonly error: TendrilError | null }
+  /** The offered transaction is here, durable, and stands at `at` in this log; or it is refused, whole. */
+  | {
+      readonly kind: 'taken';
+      readonly position: Position;
+      readonly at: Position | null;
+      readonly error: TendrilError | null;
+    }
   /** Of a relay: written by another session of the same actor, and not settled yet. It shows, and may be built on. */
   | { readonly kind: 'pending'; readonly transaction: TransactionId; readonly operations: readonly Uint8Array[] }
   /** It has been settled, refused or made anew: what it was shows no more. */

@@ -91,9 +91,8 @@ export class LogFollower {
     const { send } = this.connection;
     this.forwarding = new Forwarding({ core, send });
     this.#offering = new Offering({ core, position, send }, kept ?? { offered: START, refused: [] });
-    const keep = (cursor: Cursor) => writeFollowedLog(driver, { cursor, ...this.#offering.told });
-    const vouch = () => this.#offering.vouch();
-    const areThere = (positions: readonly Position[]) => this.#offering.areThere(positions);
+    const keep = (cursor: Cursor) => writeFollowedLog(driver, { cursor, ...this.#offering.toldAt(cursor.position) });
+    const { vouch, areThere } = this.#offering;
     const fail = (error: unknown) => this.#fail(error);
     this.#taking = new Taking({ core, ingester, queue, keep, vouch, areThere, fail }, kept?.cursor ?? null);
   }
@@ -213,7 +212,7 @@ export class LogFollower {
         this.#taking.hear(said);
         return;
       case 'taken':
-        this.#offering.taken(said.position, said.error);
+        this.#offering.taken(said);
         return;
       case 'step':
         if (said.settled !== null) this.forwarding.settled(said.settled);

@@ -4,8 +4,8 @@
  * Invariants
  *   - everything up to `offered` is in the upstream's log, but for what that refused; both that and what is beyond
  *     `offered` is offered by every session anew, in order;
- *   - an upstream that was opened again may have been restored: to it everything is offered again that it took after all that
- *     it had told was here, as the cursor says nothing of that. The file says no more than that was told either;
+ *   - an upstream that was opened again may have been restored, to any place from the cursor on: to it everything is offered
+ *     again that may stand beyond the cursor in its log. The file says no more than that was told either;
  *   - what the upstream told is not offered back while this node remembers it;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way;
  *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again, alone: of more
@@ -14,7 +14,7 @@
 import type { TendrilError } from '../../errors.ts';
 import type { LogTransaction, Position, TransactionId } from '../../storage/index.ts';
 import type { Core } from '../core.ts';
-import type { Request } from '../stream.ts';
+import type { Request, SaidOf } from '../stream.ts';
 import { sizeOfPieces } from '../write/prepared.ts';
 import { MAX_OFFERED, MAX_OFFERED_BYTES, MAX_REFUSED_OFFERS } from './limits.ts';
 
@@ -28,8 +28,16 @@ export interface FirstUploadParts {
 /** How far the upstream has been told this log. */
 export interface Told {
   readonly offered: Position;
+  /** Up to there, ascending. */
   readonly refused: readonly Position[];
 }
+
+/** The same, and up to where in the upstream's log all of it stands. */
+interface Reached extends Told {
+  readonly at: Position;
+}
+
+const START = 0 as Position;
 
 interface Waiting {
   readonly resolve: () => void;
@@ -49,8 +57,12 @@ export class Offering {
   #beyond = 0;
   #stuck: Position | null = null;
   #offered: Position;
-  /** The same, when the cursor stood last where all stood that had been told. */
-  #vouched: Position;
+  /** What the upstream has as long as it has what the cursor says. */
+  #vouched: Told;
+  /** What will be vouched for next. */
+  #next: Reached;
+  /** Up to where in the upstream's log all stands that is known to be there. */
+  #at = START;
   #sent: Position;
   #isOnline = false;
   #isScheduled = false;
@@ -60,25 +72,33 @@ export class Offering {
   #error: TendrilError | null = null;
   #isEarly = false;
 
-  constructor(parts: FirstUploadParts, { offered, refused }: Told) {
+  constructor(parts: FirstUploadParts, told: Told) {
     this.#parts = parts;
-    for (const position of refused) this.#refused.set(position, 0);
-    this.#offered = offered;
-    this.#vouched = offered;
-    this.#sent = offered;
+    for (const position of told.refused) this.#refused.set(position, 0);
+    this.#offered = told.offered;
+    this.#vouched = told;
+    this.#next = { ...told, at: START };
+    this.#sent = told.offered;
   }
 
   get offered(): Position {
     return this.#offered;
   }
 
-  get told(): Told {
-    return { offered: this.#vouched, refused: this.#refusedUpTo(this.#vouched) };
+  /** What the upstream has as long as it has its log up to `cursor`. */
+  toldAt(cursor: Position): Told {
+    const { offered, refused } = [this.#now(), this.#next].find(({ at }) => at <= cursor) ?? this.#vouched;
+    return { offered, refused };
   }
 
-  /** The cursor is about to stand where all stands that was told. */
-  vouch(): void {
-    this.#vouched = this.#offered;
+  /** The cursor stands there. */
+  readonly vouch = (cursor: Position): void => {
+    this.#vouched = this.toldAt(cursor);
+    if (this.#next.at <= cursor) this.#next = this.#now();
+  };
+
+  #now(): Reached {
+    return { offered: this.#offered, refused: this.#refusedUpTo(this.#offered), at: this.#at };
   }
 
   /** Transactions that the upstream refused. */
@@ -118,11 +138,7 @@ export class Offering {
 
   /** - `again`: also what an earlier session offered, because it is not known whether the upstream has it still. */
   begin(again: 'none' | 'unvouched' | 'all'): void {
-    if (again !== 'none') {
-      if (again === 'all') this.#vouched = 0 as Position;
-      this.#offered = this.#vouched;
-      this.#there.clear();
-    }
+    if (again !== 'none') this.#goBack(again === 'all' ? { offered: START, refused: [] } : this.#vouched);
     for (const position of this.#refused.keys()) if (position > this.#offered) this.#refused.delete(position);
     this.#again = this.#refusedUpTo(this.#offered);
     this.#underWay.clear();
@@ -134,6 +150,15 @@ export class Offering {
     this.#sent = this.#offered;
     this.#isOnline = true;
     this.go();
+  }
+
+  #goBack(told: Told): void {
+    this.#vouched = told;
+    this.#next = { ...told, at: START };
+    this.#at = START;
+    this.#offered = told.offered;
+    for (const position of told.refused) this.#refused.set(position, this.#refused.get(position) ?? 0);
+    this.#there.clear();
   }
 
   end(): void {
@@ -150,19 +175,22 @@ export class Offering {
     });
   }
 
-  areThere(positions: readonly Position[]): void {
+  /** - `at`: up to where in its log the upstream told them. */
+  readonly areThere = (positions: readonly Position[], at: Position): void => {
+    if (at > this.#at) this.#at = at;
     for (const position of positions) {
       if (position > this.#sent) this.#there.add(position);
       this.#refused.delete(position);
       this.#settle(position, null);
     }
-  }
+  };
 
-  taken(position: Position, error: TendrilError | null): void {
+  taken({ position, at, error }: SaidOf<'taken'>): void {
     const bytes = this.#underWay.get(position);
     if (bytes === undefined) return;
     this.#underWay.delete(position);
     this.#bytes -= bytes;
+    if (at !== null && at > this.#at) this.#at = at;
     if (error !== null) {
       this.#error = error;
       if (error.code === 'clock-drift') this.#isEarly = true;

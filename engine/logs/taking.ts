@@ -38,10 +38,10 @@ export interface TakingParts {
   readonly queue: Pick<CommitQueue, 'add'>;
   /** Keeps it. Inside the caller's transaction. */
   readonly keep: (cursor: Cursor) => void;
-  /** The cursor is about to stand where all stands that was told. */
-  readonly vouch: () => void;
-  /** These positions of this log hold what the upstream has too. After the COMMIT. */
-  readonly areThere: (positions: readonly Position[]) => void;
+  /** The cursor stands there. */
+  readonly vouch: (cursor: Position) => void;
+  /** These positions of this log hold what the upstream has too, up to `told`. After the COMMIT. */
+  readonly areThere: (positions: readonly Position[], told: Position) => void;
   /** The session is to end. */
   readonly fail: (error: unknown) => void;
 }
@@ -158,7 +158,7 @@ export class Taking {
     if (this.absent.size === 0 && read.every(isOwn) && last.position - this.#kept < MAX_UNKEPT_POSITIONS) {
       if (this.#noted !== session) return;
       this.#cursor = { epoch: session.epoch, position: last.position };
-      this.#parts.vouch();
+      this.#parts.vouch(last.position);
       return;
     }
     const batches = read.flatMap(({ batch }) => (batch === null ? [] : [batch]));
@@ -168,7 +168,12 @@ export class Taking {
       applied: (commits) => {
         for (const { touched } of commits) applied.add(touched[0]!.operations[0]!.id);
       },
-      committed: (commits) => this.#parts.areThere(commits.map(({ position }) => position)),
+      committed: (commits) => {
+        this.#parts.areThere(
+          commits.map(({ position }) => position),
+          last.position,
+        );
+      },
       failed: () => applied.clear(),
     });
     // Behind its parts, and so in the last of their groups, or the one after.
@@ -205,7 +210,6 @@ export class Taking {
         }
         if (this.#noted !== session) return NOTHING_DONE;
         cursor = { epoch: session.epoch, position: this.absent.below(told) };
-        if (cursor.position === told) vouch();
         keep(cursor);
         return NOTHING_DONE;
       };
@@ -213,8 +217,9 @@ export class Taking {
         if (cursor !== null) {
           this.#cursor = cursor;
           this.#kept = cursor.position;
+          vouch(cursor.position);
         }
-        areThere(here);
+        areThere(here, told);
         resolve();
       };
       queue.add({ run, committed, failed: reject });

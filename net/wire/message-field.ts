@@ -245,7 +245,7 @@ const said: Variants<Said> = {
     code: 45,
     fields: { floor: position, transactions: loggedField() },
   },
-  taken: { code: 46, fields: { position, error: nullable(errorField) } },
+  taken: { code: 46, fields: { position, at: nullable(position), error: nullable(errorField) } },
   pending: { code: 47, fields: { transaction, operations } },
   withdrawn: { code: 48, fields: { transaction } },
   linked: { code: 49, fields: { online: booleanField, error: nullable(errorField) } },

@@ -1,6 +1,7 @@
 /**
  * Where sql.js keeps the values bound to a statement: an array of equal slots, the value in the first 8 bytes of each,
- * its address at a fixed distance from the statement's. Both are found by looking for two reals bound on purpose.
+ * its address at a fixed distance from the statement's. Both are found by looking for two reals bound on purpose, and then
+ * the other way round: what an earlier search left in memory does not change with them.
  */
 import { TendrilError } from '../../errors.ts';
 import type { Heap } from './heap.ts';
@@ -27,7 +28,10 @@ interface Place {
  *   that was there before, may lead to the values, too; in all of them at the same distance it does not.
  */
 export function findParameters(heap: Heap, sqlite: SqliteFunctions, statements: readonly number[]): ParameterAddress {
-  const places = statements.map((statement) => placesIn(heap, sqlite, statement));
+  const places = statements.flatMap((statement) => [
+    placesOf(heap, sqlite, statement, [FIRST, SECOND]),
+    placesOf(heap, sqlite, statement, [SECOND, FIRST]),
+  ]);
   const isIn = (place: Place, others: readonly Place[]) =>
     others.some(({ distance, slot }) => distance === place.distance && slot === place.slot);
   const place = places[0]?.find((each) => places.every((others) => isIn(each, others)));
@@ -42,17 +46,23 @@ export function findParameters(heap: Heap, sqlite: SqliteFunctions, statements: 
   });
 }
 
-function placesIn(heap: Heap, sqlite: SqliteFunctions, statement: number): readonly Place[] {
-  sqlite.bind_double(statement, 1, FIRST);
-  sqlite.bind_double(statement, 2, SECOND);
+/** Where the values are found, once they are bound to the statement. */
+function placesOf(
+  heap: Heap,
+  sqlite: SqliteFunctions,
+  statement: number,
+  [first, second]: readonly [number, number],
+): readonly Place[] {
+  sqlite.bind_double(statement, 1, first);
+  sqlite.bind_double(statement, 2, second);
   const view = heap.view();
   const holds = (address: number, value: number): boolean =>
     address % 8 === 0 && address + 8 <= view.byteLength && view.getFloat64(address, true) === value;
   const places: Place[] = [];
   for (let distance = 0; distance < MAX_DISTANCE; distance += 4) {
     const slots = view.getUint32(statement + distance, true);
-    if (!holds(slots, FIRST)) continue;
-    for (let slot = 16; slot <= MAX_SLOT; slot += 8) if (holds(slots + slot, SECOND)) places.push({ distance, slot });
+    if (!holds(slots, first)) continue;
+    for (let slot = 16; slot <= MAX_SLOT; slot += 8) if (holds(slots + slot, second)) places.push({ distance, slot });
   }
   return places;
 }

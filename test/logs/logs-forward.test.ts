@@ -10,7 +10,7 @@ import { digestOf, encodeOperation, type Operation, type OperationId, type Posit
 import { createAuthor } from '../support/author.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
-import { createNodes, turn, until } from './logs-world.ts';
+import { createNodes, taken, turn, until } from './logs-world.ts';
 
 const Note = collection('note', { title: text().optional(), stars: integer().default(3) });
 const { open } = createNodes([Note], 100);
@@ -144,10 +144,10 @@ describe('bounds', () => {
     offering.begin('none');
     await turn();
     expect(sent).toHaveLength(MAX_OFFERED);
-    offering.taken(1 as Position, null);
+    offering.taken(taken(1));
     await turn();
     expect([sent.length, offering.offered]).toEqual([MAX_OFFERED + 1, 1]);
-    offering.taken(3 as Position, null);
+    offering.taken(taken(3));
     expect(offering.offered).toBe(1);
   });
 
@@ -169,17 +169,16 @@ describe('bounds', () => {
     offering.begin('none');
     await turn();
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
-    for (const at of [1, 2, 3]) offering.taken(at as Position, at === 2 ? error : null);
-    offering.vouch();
-    expect([offering.told, offering.error]).toEqual([{ offered: 3, refused: [2] }, error]);
+    for (const at of [1, 2, 3]) offering.taken(taken(at, at === 2 ? error : null));
+    expect([offering.toldAt(3 as Position), offering.error]).toEqual([{ offered: 3, refused: [2] }, error]);
     expect([offering.untold, offering.refused]).toEqual([1, 1]);
     sent = [];
     offering.begin('none');
     await turn();
     expect(sent.map((request) => 'position' in request && request.position)).toEqual([2]);
     expect(offering.error).toBeNull();
-    offering.taken(2 as Position, null);
-    expect([offering.told, offering.untold]).toEqual([{ offered: 3, refused: [] }, 0]);
+    offering.taken(taken(2));
+    expect([offering.toldAt(3 as Position), offering.untold]).toEqual([{ offered: 3, refused: [] }, 0]);
   });
 
   test('1,000 that are refused are offered again alone; with one more, that one and all that follow', async () => {
@@ -190,7 +189,7 @@ describe('bounds', () => {
       offering.begin('none');
       for (let at = 1; at <= last; at += 1) {
         await turn();
-        offering.taken(at as Position, at <= refused ? error : null);
+        offering.taken(taken(at, at <= refused ? error : null));
       }
       expect([offering.refused, offering.untold]).toEqual([refused, refused]);
       const isPast = refused > MAX_REFUSED_OFFERS;
@@ -199,23 +198,22 @@ describe('bounds', () => {
       offering.begin('none');
       for (let at = 1; at <= last; at += 1) {
         await turn();
-        offering.taken(at as Position, null);
+        offering.taken(taken(at));
       }
       expect(sent).toHaveLength(isPast ? last : refused);
-      offering.vouch();
-      expect([offering.told, offering.untold]).toEqual([{ offered: last, refused: [] }, 0]);
+      expect([offering.toldAt(last as Position), offering.untold]).toEqual([{ offered: last, refused: [] }, 0]);
     }
   });
 
   test('to another log everything is offered, once, also what was refused, or had been told', async () => {
     last = 4;
     const offering = new Offering({ core, position: () => last as Position, send }, { ...NOTHING, refused: [] });
-    offering.areThere([3 as Position]);
+    offering.areThere([3 as Position], 3 as Position);
     offering.begin('all');
     await turn();
     expect(sent).toHaveLength(4);
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
-    offering.taken(1 as Position, error);
+    offering.taken(taken(1, error));
     sent = [];
     offering.begin('all');
     await turn();

@@ -1,6 +1,8 @@
 /** Logs world: the nodes of the suites over logs that are followed, closed after each test, the last one first. */
 import { afterEach, expect } from 'vitest';
-import { type Collection, Node, type NodeOptions } from '../../index.ts';
+import type { SaidOf } from '../../engine/stream.ts';
+import { type Collection, Node, type NodeOptions, type TendrilError } from '../../index.ts';
+import type { Position } from '../../storage/index.ts';
 import { createTestClock, createTestRandom, createTestScheduler } from '../support/ports.ts';
 
 export interface Nodes {
@@ -41,4 +43,9 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
     await turn();
   }
   expect.fail('it never came to be');
+}
+
+/** What an upstream says of an offer, which stands at `at` in its log if it is not refused. */
+export function taken(position: number, error: TendrilError | null = null, at = position): SaidOf<'taken'> {
+  return { kind: 'taken', position: position as Position, at: error === null ? (at as Position) : null, error };
 }

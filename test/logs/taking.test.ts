@@ -71,6 +71,29 @@ test.each(['is connected', 'is closed and opened again'])(
   },
 );
 
+test('the same where the one who wrote it was still being told what is older, and lacks much of it', async () => {
+  const [file, backup] = [join(folder, 'long.db'), join(folder, 'long backup.db')];
+  let authority = await open({ storage: sqliteFile(file) });
+  for (let number = 0; number < 40; number += 1) await create(authority, `${number}`.padEnd(100_000));
+  await authority.backup(backup);
+  const link = directUpstream(() => authority);
+  const copy = await open({ role: 'durable', upstream: link });
+  await until(() => copy.report().position > 0);
+  await create(copy, 'own');
+  await until(() => copy.report().upstream?.outbox.transactions === 0);
+  const cursor = copy.report().upstream!.cursor!.position;
+  await until(() => copy.report().upstream!.cursor!.position > cursor);
+  expect(copy.report().upstream!.cursor!.position).toBeLessThan(40);
+  link.cut();
+  expect(authority.report().position).toBe(41);
+  await close(authority);
+  authority = await open({ storage: sqliteFile(backup) });
+  await copy.reconnect();
+  await until(() => authority.report().position === 41);
+  await until(() => copy.report().position === 41);
+  expect(await authority.query(Note)).toEqual(await copy.query(Note));
+});
+
 describe('a session that ends while what it told is being taken', () => {
   const refusal = new TendrilError({ code: 'unknown-collection', problem: 'It is not here.', remedy: 'Declare it.' });
   const [first, second] = ['01JD5Q8R1W00000000000000E1', '01JD5Q8R1W00000000000000E2'] as EpochId[];

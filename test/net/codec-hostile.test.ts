@@ -196,7 +196,7 @@ describe('a field that is wrong is named, with its kind', () => {
     ['an unreadable row without an error', [44, 'a', ID, null], 'unreadable', 'error'],
     ['a log without its operations', [45, 0, [[1, ID]]], 'logged', 'transactions[0]'],
     ['a log of text', [45, 0, [[1, ID, [bin(1), 'x']]]], 'logged', 'transactions[0].operations[1]'],
-    ['a taken that is true', [46, 1, true], 'taken', 'error'],
+    ['a taken that is true', [46, 1, null, true], 'taken', 'error'],
     ['a pending of no transaction', [47, null, []], 'pending', 'transaction'],
     ['a withdrawn of 17 bytes', [48, bin(17)], 'withdrawn', 'transaction'],
     ['an online that is null', [49, null, null], 'linked', 'online'],

@@ -56,7 +56,7 @@ export const GOOD: readonly (readonly unknown[])[] = [
   [43, 5],
   [44, 'flight', ID, WIRE_ERROR],
   [45, 0, [[5, ID, [Uint8Array.of(1)]]]],
-  [46, 5, WIRE_ERROR],
+  [46, 5, 7, WIRE_ERROR],
   [47, ID, [Uint8Array.of(1)]],
   [48, ID],
   [49, false, WIRE_ERROR],

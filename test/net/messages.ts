@@ -168,7 +168,7 @@ const FIELDS: { readonly [Kind in MessageKind]: fc.Arbitrary<object> } = {
     floor: anyCount,
     transactions: fc.array(record({ position: anyCount, transaction: anyId(), operations: anyRows }), { maxLength: 3 }),
   }),
-  taken: record({ position: anyCount, error: fc.option(anyError) }),
+  taken: record({ position: anyCount, at: fc.option(anyCount), error: fc.option(anyError) }),
   pending: record({ transaction: anyId(), operations: anyRows }),
   withdrawn: record({ transaction: anyId() }),
   linked: record({ online: fc.boolean(), error: fc.option(anyError) }),

@@ -22,13 +22,26 @@ function statements(stale: number | null) {
   };
   const heap = { view: () => view } as unknown as Heap;
   const sqlite = { bind_double: bind } as unknown as SqliteFunctions;
-  return { slotsOf, find: () => findParameters(heap, sqlite, [...slotsOf.keys()]) };
+  return { slotsOf, view, find: () => findParameters(heap, sqlite, [...slotsOf.keys()]) };
 }
 
 test.each([null, 52, 96])('it is the same place in all statements (a stale pointer at %s)', (stale) => {
   const { slotsOf, find } = statements(stale);
   const addressOf = find();
   // Another statement, laid out alike.
+  expect(addressOf(2_048, 1)).toBe(slotsOf.get(2_048));
+  expect(addressOf(2_048, 2)).toBe(slotsOf.get(2_048)! + SLOT);
+});
+
+test('nor where an earlier search left its values, with a list of other things there', () => {
+  const { slotsOf, view, find } = statements(null);
+  find();
+  for (const [statement, slots] of slotsOf) {
+    slotsOf.set(statement, slots + 8);
+    view.setUint32(statement + DISTANCE, slots + 8, true);
+    view.setUint32(statement + DISTANCE - 8, slots, true);
+  }
+  const addressOf = find();
   expect(addressOf(2_048, 1)).toBe(slotsOf.get(2_048));
   expect(addressOf(2_048, 2)).toBe(slotsOf.get(2_048)! + SLOT);
 });

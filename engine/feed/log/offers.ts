@@ -69,7 +69,7 @@ export class Offers implements Load {
       if (position <= floor || pieces.some(isSkeleton)) this.#checkTruncated(items);
     } catch (error) {
       if (!(error instanceof TendrilError)) throw error;
-      say({ kind: 'taken', position, error });
+      say({ kind: 'taken', position, at: null, error });
       return;
     }
     this.#count += 1;
@@ -84,18 +84,17 @@ export class Offers implements Load {
       load.remove(bytes);
     };
     const arrival = { transaction, items, bytes, truncated: position <= floor };
-    ingester.take([arrival]).then(
-      ({ refused, parked }) => {
-        end();
+    ingester
+      .take([arrival])
+      .then(({ refused, parked }) => {
         const error = refused.get(transaction) ?? (parked.has(transaction) ? waits(position) : null);
         if (error !== null) this.transactions.delete(transaction);
-        say({ kind: 'taken', position, error });
-      },
-      (error) => {
-        end();
-        fail(error);
-      },
-    );
+        // Of a log that is closed meanwhile nobody can say it.
+        const at = error === null ? core.log.identity(items[0]!.operation.id)!.position : null;
+        say({ kind: 'taken', position, at, error });
+      })
+      .catch(fail)
+      .finally(end);
   }
 
   /** @throws {TendrilError} */
