@@ -239,10 +239,7 @@ export class Session implements FeedSession, Follower {
   #followLog(): void {
     const { cursor } = this.#peer.greeting;
     if (this.#logFeed !== null) return;
-    this.#logFeed = new LogFeed(
-      { core: this.#desk.core, cursor, say: (said) => this.say(said) },
-      this.#offers.transactions,
-    );
+    this.#logFeed = new LogFeed({ core: this.#desk.core, cursor, say: (said) => this.say(said) }, this.#offers.places);
     this.#add(this.#logFeed);
   }
 

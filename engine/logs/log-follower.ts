@@ -11,6 +11,7 @@
 import { TendrilError } from '../../errors.ts';
 import {
   type Cursor,
+  type EpochId,
   type FollowerPlace,
   type NodeId,
   type Position,
@@ -24,6 +25,7 @@ import type { Core } from '../core.ts';
 import type { Ingester } from '../ingest/ingest.ts';
 import type { Said, Upstream, Welcome } from '../stream.ts';
 import { Connection } from '../upstream/session/connection.ts';
+import { violation } from '../upstream/session/session-errors.ts';
 import { type CommitQueue, NOTHING_DONE } from '../write/commit-queue.ts';
 import type { QuarantinedTransaction } from './absent.ts';
 import { Forwarding } from './forwarding.ts';
@@ -67,6 +69,8 @@ export class LogFollower {
   readonly #taking: Taking;
   readonly #offering: Offering;
   #began: 'first' | 'resumed' | 'anew' | null = null;
+  /** Of the upstream that was told last how far this log goes. */
+  #epoch: EpochId | null;
   #peer: NodeId | null = null;
   #cancelAsking: () => void = () => {};
   #onMove: (() => void) | null = null;
@@ -77,11 +81,12 @@ export class LogFollower {
     const { driver, log, system } = core;
     this.#parts = parts;
     const kept = readFollowedLog(driver);
+    this.#epoch = kept?.cursor?.epoch ?? null;
     this.connection = new Connection({
       core,
       upstream,
       author: () => core.author,
-      cursor: () => this.#taking.cursor,
+      cursor: () => this.#taking.greet(),
       system: kept === null && log.position() === 0 ? null : system,
       began: (welcome) => this.#welcomed(welcome),
       said: (messages) => this.#said(messages),
@@ -195,7 +200,9 @@ export class LogFollower {
     this.#peer = node;
     this.#taking.begin({ epoch, peer: node });
     this.connection.send({ kind: 'log' });
-    this.#offering.begin(!resumes ? 'all' : cursor?.epoch === epoch ? 'none' : 'unvouched');
+    if (cursor !== null && cursor.epoch === this.#epoch) this.#offering.vouch(cursor.position);
+    this.#offering.begin({ isSame: epoch === this.#epoch, resumes });
+    this.#epoch = epoch;
     this.forwarding.begin();
     this.#askAgainLater();
     this.#onStart();
@@ -212,7 +219,9 @@ export class LogFollower {
         this.#taking.hear(said);
         return;
       case 'taken':
-        this.#offering.taken(said);
+        if ((said.at === null) === (said.error === null))
+          this.#fail(violation('a taken without its place or its error'));
+        else this.#offering.taken(said);
         return;
       case 'step':
         if (said.settled !== null) this.forwarding.settled(said.settled);

@@ -5,7 +5,7 @@
  *   - everything up to `offered` is in the upstream's log, but for what that refused; both that and what is beyond
  *     `offered` is offered by every session anew, in order;
  *   - an upstream that was opened again may have been restored, to any place from the cursor on: to it everything is offered
- *     again that may stand beyond the cursor in its log. The file says no more than that was told either;
+ *     again that may stand beyond the cursor in its log. What the file keeps beside a cursor counts no such thing as told;
  *   - what the upstream told is not offered back while this node remembers it;
  *   - at most MAX_OFFERED and MAX_OFFERED_BYTES are on their way;
  *   - one that the upstream refuses stops nothing: the others go on, and the next session offers it again, alone: of more
@@ -37,7 +37,16 @@ interface Reached extends Told {
   readonly at: Position;
 }
 
+/** How a session begins. */
+export interface Meeting {
+  /** The upstream is the one of the last session and was not opened again since: it has lost nothing. */
+  readonly isSame: boolean;
+  /** It tells its log from the cursor on. */
+  readonly resumes: boolean;
+}
+
 const START = 0 as Position;
+const NOTHING: Told = { offered: START, refused: [] };
 
 interface Waiting {
   readonly resolve: () => void;
@@ -85,9 +94,10 @@ export class Offering {
     return this.#offered;
   }
 
-  /** What the upstream has as long as it has its log up to `cursor`. */
+  /** What the upstream has as long as it has its log up to `cursor`, which lies where the last one did or beyond. */
   toldAt(cursor: Position): Told {
-    const { offered, refused } = [this.#now(), this.#next].find(({ at }) => at <= cursor) ?? this.#vouched;
+    if (this.#at > cursor && this.#next.at > cursor) return this.#vouched;
+    const { offered, refused } = this.#at <= cursor ? this.#now() : this.#next;
     return { offered, refused };
   }
 
@@ -136,9 +146,12 @@ export class Offering {
     return sum;
   }
 
-  /** - `again`: also what an earlier session offered, because it is not known whether the upstream has it still. */
-  begin(again: 'none' | 'unvouched' | 'all'): void {
-    if (again !== 'none') this.#goBack(again === 'all' ? { offered: START, refused: [] } : this.#vouched);
+  begin({ isSame, resumes }: Meeting): void {
+    if (!resumes) {
+      this.#vouched = NOTHING;
+      this.#next = { ...NOTHING, at: START };
+    }
+    if (!isSame) this.#goBack();
     for (const position of this.#refused.keys()) if (position > this.#offered) this.#refused.delete(position);
     this.#again = this.#refusedUpTo(this.#offered);
     this.#underWay.clear();
@@ -152,12 +165,13 @@ export class Offering {
     this.go();
   }
 
-  #goBack(told: Told): void {
-    this.#vouched = told;
-    this.#next = { ...told, at: START };
+  /** To what the upstream has at the least. */
+  #goBack(): void {
+    const { offered, refused } = this.#vouched;
+    this.#next = { offered, refused, at: START };
     this.#at = START;
-    this.#offered = told.offered;
-    for (const position of told.refused) this.#refused.set(position, this.#refused.get(position) ?? 0);
+    this.#offered = offered;
+    for (const position of refused) this.#refused.set(position, this.#refused.get(position) ?? 0);
     this.#there.clear();
   }
 
@@ -183,7 +197,14 @@ export class Offering {
       this.#refused.delete(position);
       this.#settle(position, null);
     }
+    this.#passOver();
   };
+
+  /** Most that the upstream told follow each other: they need not be read again. */
+  #passOver(): void {
+    while (this.#there.delete((this.#sent + 1) as Position)) this.#sent = (this.#sent + 1) as Position;
+    this.#advance();
+  }
 
   taken({ position, at, error }: SaidOf<'taken'>): void {
     const bytes = this.#underWay.get(position);
@@ -239,9 +260,7 @@ export class Offering {
     this.#sendAgain();
     if (this.#again.length > 0) return;
     while (this.#isOnline && this.#sent < position()) {
-      // Most that the upstream told follow each other: they need not be read again.
-      while (this.#there.delete((this.#sent + 1) as Position)) this.#sent = (this.#sent + 1) as Position;
-      this.#advance();
+      this.#passOver();
       if (this.#sent >= position()) return;
       const room = MAX_OFFERED - this.#underWay.size;
       if (room <= 0 || this.#bytes >= MAX_OFFERED_BYTES) return;

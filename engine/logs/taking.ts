@@ -70,7 +70,7 @@ export class Taking {
   /** What the file says of it. */
   #kept: Position;
   #session: TakingSession | null = null;
-  /** The last one that began, whether it has ended or not: of it the absent ones are noted. */
+  /** The last one that began, whether it has ended or not, until another is asked for: what it told counts as told. */
   #noted: TakingSession | null = null;
   #heard: Heard[] = [];
   #bytes = 0;
@@ -83,8 +83,13 @@ export class Taking {
     this.#kept = cursor?.position ?? START;
   }
 
-  /** Where a session is to begin. */
   get cursor(): Cursor | null {
+    return this.#cursor;
+  }
+
+  /** Where the next session is to begin. It does, whatever of an earlier one is committed until then. */
+  greet(): Cursor | null {
+    this.#noted = null;
     return this.#cursor;
   }
 
@@ -96,6 +101,7 @@ export class Taking {
   begin(session: TakingSession): void {
     this.#session = session;
     this.#noted = session;
+    if (this.#cursor?.epoch !== session.epoch) this.#kept = START;
     this.absent.clear();
   }
 
@@ -162,6 +168,7 @@ export class Taking {
       return;
     }
     const batches = read.flatMap(({ batch }) => (batch === null ? [] : [batch]));
+    const transactions = new Set(read.map(({ transaction }) => transaction));
     /** First operations of what was applied: of the others one has to look whether they are here. */
     const applied = new Set<OperationId>();
     const taken = this.#parts.ingester.take(batches, {
@@ -169,10 +176,10 @@ export class Taking {
         for (const { touched } of commits) applied.add(touched[0]!.operations[0]!.id);
       },
       committed: (commits) => {
-        this.#parts.areThere(
-          commits.map(({ position }) => position),
-          last.position,
-        );
+        // What waited here for what was told is not known to be there.
+        const told = commits.filter(({ transaction }) => transactions.has(transaction!));
+        const positions = told.map(({ position }) => position);
+        if (this.#noted === session) this.#parts.areThere(positions, last.position);
       },
       failed: () => applied.clear(),
     });
@@ -204,7 +211,7 @@ export class Taking {
             continue;
           }
           const position = positionOf(one);
-          if (position !== null) here.push(position);
+          if (position !== null && this.#isWhole(one, position)) here.push(position);
           if (position !== null || isOwn(one)) this.absent.came(one.transaction);
           else if (this.#noted === session) this.absent.note(one);
         }
@@ -217,20 +224,29 @@ export class Taking {
         if (cursor !== null) {
           this.#cursor = cursor;
           this.#kept = cursor.position;
+          areThere(here, told);
           vouch(cursor.position);
         }
-        areThere(here, told);
         resolve();
       };
       queue.add({ run, committed, failed: reject });
     });
   }
 
+  /** What stands at that place here was told: in portions it may not all have been. */
+  #isWhole({ batch }: Read, position: Position): boolean {
+    if (batch === null) return false;
+    const { log } = this.#parts.core;
+    if (!batch.items.every(({ operation }) => log.identity(operation.id)?.position === position)) return false;
+    const [here] = log.transactionsSince((position - 1) as Position, 1, MAX_HEARD_BYTES);
+    return here?.operations.length === batch.items.length;
+  }
+
   /** As it is in memory, where that is ahead of the file. */
   async #keepCursor(): Promise<void> {
     const { queue, keep } = this.#parts;
     const cursor = this.#cursor;
-    if (cursor === null || cursor.position === this.#kept) return;
+    if (cursor === null) return;
     const run = () => {
       keep(cursor);
       return NOTHING_DONE;

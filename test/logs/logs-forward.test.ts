@@ -10,7 +10,7 @@ import { digestOf, encodeOperation, type Operation, type OperationId, type Posit
 import { createAuthor } from '../support/author.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
 import { createTestClock, createTestRandom, createTestScheduler, type TestClock } from '../support/ports.ts';
-import { createNodes, taken, turn, until } from './logs-world.ts';
+import { createNodes, OTHER, SAME, taken, turn, until } from './logs-world.ts';
 
 const Note = collection('note', { title: text().optional(), stars: integer().default(3) });
 const { open } = createNodes([Note], 100);
@@ -141,7 +141,7 @@ describe('bounds', () => {
 
   test('1,000 offers are on their way at a time, and the next as each is taken', async () => {
     const offering = new Offering({ core, position: () => 5_000 as Position, send }, NOTHING);
-    offering.begin('none');
+    offering.begin(SAME);
     await turn();
     expect(sent).toHaveLength(MAX_OFFERED);
     offering.taken(taken(1));
@@ -158,7 +158,7 @@ describe('bounds', () => {
       { core: { ...(core as object), log: whole } as never, position: () => 5_000 as Position, send },
       NOTHING,
     );
-    offering.begin('none');
+    offering.begin(SAME);
     await turn();
     expect(sent).toHaveLength(4);
   });
@@ -166,14 +166,14 @@ describe('bounds', () => {
   test('one that is refused stops nothing, and is offered again by the next session, alone', async () => {
     last = 3;
     const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
-    offering.begin('none');
+    offering.begin(SAME);
     await turn();
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
     for (const at of [1, 2, 3]) offering.taken(taken(at, at === 2 ? error : null));
     expect([offering.toldAt(3 as Position), offering.error]).toEqual([{ offered: 3, refused: [2] }, error]);
     expect([offering.untold, offering.refused]).toEqual([1, 1]);
     sent = [];
-    offering.begin('none');
+    offering.begin(SAME);
     await turn();
     expect(sent.map((request) => 'position' in request && request.position)).toEqual([2]);
     expect(offering.error).toBeNull();
@@ -186,7 +186,7 @@ describe('bounds', () => {
     for (const refused of [MAX_REFUSED_OFFERS, MAX_REFUSED_OFFERS + 1]) {
       last = refused + 2;
       const offering = new Offering({ core, position: () => last as Position, send }, NOTHING);
-      offering.begin('none');
+      offering.begin(SAME);
       for (let at = 1; at <= last; at += 1) {
         await turn();
         offering.taken(taken(at, at <= refused ? error : null));
@@ -195,7 +195,7 @@ describe('bounds', () => {
       const isPast = refused > MAX_REFUSED_OFFERS;
       expect([offering.offered, offering.isStuck]).toEqual([isPast ? MAX_REFUSED_OFFERS : last, isPast]);
       sent = [];
-      offering.begin('none');
+      offering.begin(SAME);
       for (let at = 1; at <= last; at += 1) {
         await turn();
         offering.taken(taken(at));
@@ -209,13 +209,13 @@ describe('bounds', () => {
     last = 4;
     const offering = new Offering({ core, position: () => last as Position, send }, { ...NOTHING, refused: [] });
     offering.areThere([3 as Position], 3 as Position);
-    offering.begin('all');
+    offering.begin(OTHER);
     await turn();
     expect(sent).toHaveLength(4);
     const error = new TendrilError({ code: 'conflict', problem: 'p', remedy: 'r' });
     offering.taken(taken(1, error));
     sent = [];
-    offering.begin('all');
+    offering.begin(OTHER);
     await turn();
     expect(sent).toHaveLength(4);
   });

@@ -1,5 +1,6 @@
 /** Logs world: the nodes of the suites over logs that are followed, closed after each test, the last one first. */
 import { afterEach, expect } from 'vitest';
+import type { Meeting } from '../../engine/logs/offering.ts';
 import type { SaidOf } from '../../engine/stream.ts';
 import { type Collection, Node, type NodeOptions, type TendrilError } from '../../index.ts';
 import type { Position } from '../../storage/index.ts';
@@ -49,3 +50,8 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
 export function taken(position: number, error: TendrilError | null = null, at = position): SaidOf<'taken'> {
   return { kind: 'taken', position: position as Position, at: error === null ? (at as Position) : null, error };
 }
+
+/** How a session begins: with the upstream of the last one, with the same opened again, with another. */
+export const SAME: Meeting = { isSame: true, resumes: true };
+export const REOPENED: Meeting = { isSame: false, resumes: true };
+export const OTHER: Meeting = { isSame: false, resumes: false };

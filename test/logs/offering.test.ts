@@ -1,11 +1,11 @@
 /** What was told is not told back, nor read again for that: of a log that was copied, nothing is offered. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Offering } from '../../engine/logs/offering.ts';
+import { type Meeting, Offering } from '../../engine/logs/offering.ts';
 import type { Request } from '../../engine/stream.ts';
 import { TendrilError } from '../../index.ts';
 import type { Position, TransactionId } from '../../storage/index.ts';
 import type { LogTransaction } from '../../storage/log-transactions.ts';
-import { taken } from './logs-world.ts';
+import { OTHER, REOPENED, SAME, taken } from './logs-world.ts';
 
 const START = 0 as Position;
 const NOTHING = { offered: START, refused: [] };
@@ -30,7 +30,7 @@ function offeringOver(position: () => Position) {
 test('what the upstream told is passed over without being read', () => {
   let last = START;
   const { offering, read, sent } = offeringOver(() => last);
-  offering.begin('none');
+  offering.begin(SAME);
   for (last = 1 as Position; last <= 1_000; last = (last + 1) as Position) {
     offering.areThere([last], last);
     offering.go();
@@ -41,7 +41,7 @@ test('what the upstream told is passed over without being read', () => {
 test('what was written between is offered, in order, and nothing else', () => {
   let last = START;
   const { offering, positions } = offeringOver(() => last);
-  offering.begin('none');
+  offering.begin(SAME);
   last = 9 as Position;
   offering.areThere(
     [1, 2, 4, 6, 7, 9].map((position) => position as Position),
@@ -61,7 +61,7 @@ describe('an upstream that was opened again is offered what may stand beyond the
   const at = (position: number) => position as Position;
   let last: Position;
   let offering: Offering;
-  let again: (what: 'none' | 'unvouched' | 'all') => unknown;
+  let again: (what: Meeting) => unknown;
 
   beforeEach(() => {
     last = at(4);
@@ -72,7 +72,7 @@ describe('an upstream that was opened again is offered what may stand beyond the
       offering.begin(what);
       return over.positions();
     };
-    again('none');
+    again(SAME);
     for (const position of [1, 2]) offering.taken(taken(position, null, 10 + position));
     offering.vouch(at(10));
   });
@@ -83,12 +83,12 @@ describe('an upstream that was opened again is offered what may stand beyond the
     expect([offering.offered, offering.toldAt(at(11))]).toEqual([4, { offered: 0, refused: [] }]);
     offering.vouch(at(12));
     expect([12, 13, 14].map((cursor) => offering.toldAt(at(cursor)).offered)).toEqual([2, 2, 4]);
-    expect(again('none')).toEqual([]);
-    expect(again('unvouched')).toEqual([3, 4]);
+    expect(again(SAME)).toEqual([]);
+    expect(again(REOPENED)).toEqual([3, 4]);
     for (const position of [3, 4]) offering.taken(taken(position, null, 10 + position));
     expect(offering.toldAt(at(13)).offered).toBe(2);
     expect(offering.toldAt(at(14)).offered).toBe(4);
-    expect(again('all')).toEqual([1, 2, 3, 4]);
+    expect(again(OTHER)).toEqual([1, 2, 3, 4]);
     expect(offering.toldAt(at(99)).offered).toBe(0);
   });
 
@@ -99,7 +99,7 @@ describe('an upstream that was opened again is offered what may stand beyond the
     offering.go();
     offering.vouch(at(15));
     expect([offering.offered, offering.toldAt(at(19)).offered, offering.toldAt(at(20)).offered]).toEqual([5, 2, 5]);
-    expect(again('unvouched')).toEqual([3, 4, 5]);
+    expect(again(REOPENED)).toEqual([3, 4, 5]);
   });
 
   test('what it refused at first and took later', () => {
@@ -108,14 +108,14 @@ describe('an upstream that was opened again is offered what may stand beyond the
     offering.vouch(at(14));
     offering.vouch(at(14));
     expect(offering.toldAt(at(14))).toEqual({ offered: 4, refused: [3] });
-    expect(again('none')).toEqual([3]);
+    expect(again(SAME)).toEqual([3]);
     offering.taken(taken(3, null, 30));
     offering.vouch(at(29));
     expect([29, 30].map((cursor) => offering.toldAt(at(cursor)).refused)).toEqual([[3], []]);
-    expect(again('none')).toEqual([]);
-    expect(again('unvouched')).toEqual([3]);
+    expect(again(SAME)).toEqual([]);
+    expect(again(REOPENED)).toEqual([3]);
     offering.taken(taken(3, null, 30));
     offering.vouch(at(30));
-    expect(again('unvouched')).toEqual([]);
+    expect(again(REOPENED)).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@
  *   - they are pulled, as chunks are: a slow reader costs nothing here, and what was committed meanwhile comes together;
  *   - of one that this very session offered only the place is told.
  */
-import type { LogTransaction, Position, TransactionId } from '../../../storage/index.ts';
+import type { LogTransaction, Position } from '../../../storage/index.ts';
 import type { Core } from '../../core.ts';
 import type { Peer, Said } from '../../stream.ts';
 import type { Job } from '../job.ts';
@@ -21,14 +21,14 @@ export interface LogFeedParts {
 
 export class LogFeed implements Job {
   readonly #parts: LogFeedParts;
-  /** Of transactions that are not told yet. */
-  readonly #offered: ReadonlySet<TransactionId> & { readonly delete: (transaction: TransactionId) => boolean };
+  /** Of what is not told yet. */
+  readonly #offered: Set<Position>;
   #told: Position;
   /** All has been told that there is. */
   isIdle = false;
 
-  /** - `offered`: by the same session; they leave it when they have been told. */
-  constructor(parts: LogFeedParts, offered: Set<TransactionId>) {
+  /** - `offered`: where what the same session offered stands; it leaves the set when it has been told. */
+  constructor(parts: LogFeedParts, offered: Set<Position>) {
     const { core, cursor } = parts;
     this.#parts = parts;
     this.#offered = offered;
@@ -46,7 +46,7 @@ export class LogFeed implements Job {
     const logged = log.transactionsSince(this.#told, LOGGED_OPERATIONS_TOGETHER, MAX_CHUNK_BYTES);
     if (logged.length > 0) {
       const transactions = logged.map((one): LogTransaction => {
-        return this.#offered.delete(one.transaction) ? { ...one, operations: [] } : one;
+        return this.#offered.delete(one.position) ? { ...one, operations: [] } : one;
       });
       this.#told = logged.at(-1)!.position;
       say({ kind: 'logged', floor: log.floor(), transactions });

@@ -11,9 +11,9 @@
  *     are welcome, and so is what was made over the rows of a log that is ahead itself.
  */
 import { TendrilError } from '../../../errors.ts';
-import { decodeKept, isSkeleton, type Position, type TransactionId } from '../../../storage/index.ts';
+import { decodeKept, isSkeleton, type Position } from '../../../storage/index.ts';
 import type { Core, Prepared } from '../../core.ts';
-import type { Ingester } from '../../ingest/ingest.ts';
+import type { Ingester, Watch } from '../../ingest/ingest.ts';
 import type { Peer, RequestOf, Said } from '../../stream.ts';
 import { sizeOfPieces } from '../../write/prepared.ts';
 import { MAX_DRIFT_MS, MAX_WAITING_BYTES, MAX_WAITING_UPLOADS } from '../limits.ts';
@@ -36,8 +36,8 @@ export interface OffersParts {
 
 export class Offers implements Load {
   readonly #parts: OffersParts;
-  /** Taken, or on their way, and not told by the session's log feed, which need not tell them. */
-  readonly transactions = new Set<TransactionId>();
+  /** Where in this log what was taken stands that the session's log feed has not told, and need not tell. */
+  readonly places = new Set<Position>();
   #count = 0;
   #bytes = 0;
   /** The last position that was offered. */
@@ -57,7 +57,7 @@ export class Offers implements Load {
 
   /** @throws {TendrilError} `limit-exceeded`, `protocol-violation`: the session is to be ended. */
   take({ position, floor, operations: pieces }: OfferRequest): void {
-    const { core, ingester, load, followsLog, say, fail } = this.#parts;
+    const { ingester, load, followsLog, say, fail } = this.#parts;
     if (position <= this.#last) throw offeredOutOfOrder(position, this.#last);
     this.#last = position;
     const bytes = sizeOfPieces(pieces);
@@ -76,25 +76,46 @@ export class Offers implements Load {
     this.#bytes += bytes;
     load.add(bytes);
     const { transaction } = items[0]!.operation;
-    // One that is here already the feed has told, or tells whole.
-    if (followsLog() && core.log.outcome(transaction) === null) this.transactions.add(transaction);
     const end = () => {
       this.#count -= 1;
       this.#bytes -= bytes;
       load.remove(bytes);
     };
     const arrival = { transaction, items, bytes, truncated: position <= floor };
+    let applied: Position | null = null;
+    const watch: Watch = {
+      applied: (commits) => {
+        const own = commits.find((commit) => commit.transaction === transaction);
+        if (own === undefined) return;
+        applied = own.position;
+        if (followsLog()) this.places.add(applied);
+      },
+      committed: () => undefined,
+      failed: () => {
+        if (applied !== null) this.places.delete(applied);
+      },
+    };
     ingester
-      .take([arrival])
-      .then(({ refused, parked }) => {
-        const error = refused.get(transaction) ?? (parked.has(transaction) ? waits(position) : null);
-        if (error !== null) this.transactions.delete(transaction);
-        // Of a log that is closed meanwhile nobody can say it.
-        const at = error === null ? core.log.identity(items[0]!.operation.id)!.position : null;
+      .take([arrival], watch)
+      .then(({ refused }) => {
+        const at = refused.has(transaction) ? null : (applied ?? this.#lastOf(items));
+        const error = at === null ? (refused.get(transaction) ?? waits(position)) : null;
         say({ kind: 'taken', position, at, error });
       })
+      // Also where nobody can be asked any more: the log was closed.
       .catch(fail)
       .finally(end);
+  }
+
+  /** Up to where in this log they stand, which they may do in portions; null if not all of them are here. */
+  #lastOf(items: readonly Prepared[]): Position | null {
+    let last = 0 as Position;
+    for (const { operation } of items) {
+      const identity = this.#parts.core.log.identity(operation.id);
+      if (identity === null) return null;
+      if (identity.position > last) last = identity.position;
+    }
+    return last;
   }
 
   /** @throws {TendrilError} */
