@@ -11,7 +11,6 @@
 import { TendrilError } from '../../errors.ts';
 import {
   type Cursor,
-  type EpochId,
   type FollowerPlace,
   type NodeId,
   type Position,
@@ -69,8 +68,6 @@ export class LogFollower {
   readonly #taking: Taking;
   readonly #offering: Offering;
   #began: 'first' | 'resumed' | 'anew' | null = null;
-  /** Of the upstream that was told last how far this log goes. */
-  #epoch: EpochId | null;
   #peer: NodeId | null = null;
   #cancelAsking: () => void = () => {};
   #onMove: (() => void) | null = null;
@@ -81,7 +78,6 @@ export class LogFollower {
     const { driver, log, system } = core;
     this.#parts = parts;
     const kept = readFollowedLog(driver);
-    this.#epoch = kept?.cursor?.epoch ?? null;
     this.connection = new Connection({
       core,
       upstream,
@@ -195,14 +191,13 @@ export class LogFollower {
   }
 
   #begin({ epoch, node, resumes }: Welcome): void {
-    const { cursor } = this.#taking;
+    const { cursor, epoch: last } = this.#taking;
     this.#began = resumes ? 'resumed' : cursor === null ? 'first' : 'anew';
     this.#peer = node;
     this.#taking.begin({ epoch, peer: node });
     this.connection.send({ kind: 'log' });
-    if (cursor !== null && cursor.epoch === this.#epoch) this.#offering.vouch(cursor.position);
-    this.#offering.begin({ isSame: epoch === this.#epoch, resumes });
-    this.#epoch = epoch;
+    if (cursor !== null && cursor.epoch === last) this.#offering.vouch(cursor.position);
+    this.#offering.begin({ isSame: epoch === last, resumes });
     this.forwarding.begin();
     this.#askAgainLater();
     this.#onStart();

@@ -70,6 +70,7 @@ export class Taking {
   /** What the file says of it. */
   #kept: Position;
   #session: TakingSession | null = null;
+  #epoch: EpochId | null;
   /** The last one that began, whether it has ended or not, until another is asked for: what it told counts as told. */
   #noted: TakingSession | null = null;
   #heard: Heard[] = [];
@@ -81,6 +82,12 @@ export class Taking {
     this.#parts = parts;
     this.#cursor = cursor;
     this.#kept = cursor?.position ?? START;
+    this.#epoch = cursor?.epoch ?? null;
+  }
+
+  /** Of the last session that began: what that was offered says nothing of another log. */
+  get epoch(): EpochId | null {
+    return this.#epoch;
   }
 
   get cursor(): Cursor | null {
@@ -101,6 +108,7 @@ export class Taking {
   begin(session: TakingSession): void {
     this.#session = session;
     this.#noted = session;
+    this.#epoch = session.epoch;
     if (this.#cursor?.epoch !== session.epoch) this.#kept = START;
     this.absent.clear();
   }
@@ -246,7 +254,7 @@ export class Taking {
   async #keepCursor(): Promise<void> {
     const { queue, keep } = this.#parts;
     const cursor = this.#cursor;
-    if (cursor === null) return;
+    if (cursor === null || cursor.epoch !== this.#epoch) return;
     const run = () => {
       keep(cursor);
       return NOTHING_DONE;

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { FeedSession, Peer, Request, Upstream } from '../../engine/stream.ts';
+import type { FeedSession, Peer, Request, Said, Upstream } from '../../engine/stream.ts';
 import { collection, type Node, TendrilError, text } from '../../index.ts';
 import { sqliteFile } from '../../storage/drivers/index.ts';
 import { type DirectUpstream, directUpstream } from '../support/direct-upstream.ts';
@@ -47,6 +47,15 @@ async function expectEqual(copy: Node, authority: Node, reopened: () => Promise<
   const again = await reopened();
   await turn(REST);
   expect(await titlesOf(authority)).toEqual(await titlesOf(again));
+}
+
+/** Of what the upstream says. */
+function heard(link: Upstream, isHeard: (said: Said) => boolean): Upstream {
+  const connect: Upstream['connect'] = (greeting, receiver, ports) => {
+    const said: typeof receiver.said = (messages) => receiver.said(messages.filter(isHeard));
+    return link.connect(greeting, { ...receiver, said }, ports);
+  };
+  return { ...link, connect };
 }
 
 /** As the upstream tells what stands at `position`, once: the copy has much else to commit. */
@@ -230,14 +239,7 @@ test('what another node took meanwhile is offered to the first one too, when tha
   let authority = first;
   let isDeaf = false;
   const link = directUpstream(() => authority);
-  const deaf: Upstream = {
-    ...link,
-    connect: (greeting, receiver, ports) => {
-      const said: typeof receiver.said = (messages) =>
-        receiver.said(isDeaf ? messages.filter(({ kind }) => kind !== 'logged') : messages);
-      return link.connect(greeting, { ...receiver, said }, ports);
-    },
-  };
+  const deaf = heard(link, ({ kind }) => !isDeaf || kind !== 'logged');
   const copy = await open({ role: 'durable', upstream: deaf });
   await first.backup(backup);
   await create(first, 'theirs');
