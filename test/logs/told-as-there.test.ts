@@ -259,6 +259,37 @@ test('what another node took meanwhile is offered to the first one too, when tha
   expect(await titlesOf(first)).toEqual(['own', 'theirs']);
 });
 
+test('what another node took meanwhile is offered to the first one too, when the copy is opened again', async () => {
+  const collections = [Note, Tag];
+  const [ofFirst, ofCopy] = [sqliteFile(file()), sqliteFile(file())];
+  let first = await open({ storage: ofFirst });
+  const backup = file();
+  await first.backup(backup);
+  const second = await open({ collections, storage: sqliteFile(backup) });
+  const link = directUpstream(() => first);
+  const follow = (upstream: Upstream) => open({ collections, role: 'durable', storage: ofCopy, upstream });
+  let copy = await follow(link);
+  await until(() => copy.report().upstream?.state === 'connected');
+  await copy.transact((tx) => tx.create(Tag, { name: 'unknown to the first' }));
+  await until(() => copy.report().upstream?.outbox.refused === 1);
+  for (let number = 0; number < 10; number += 1) await create(first, `${number}`);
+  await until(() => copy.report().upstream?.cursor?.position === 10);
+  await close(copy);
+  // The session ends before the log of the second is heard, and more than some answers.
+  const few = (said: Said) => said.kind !== 'logged' && (said.kind !== 'taken' || said.position <= 5);
+  const toSecond = directUpstream(() => second);
+  copy = await follow(heard(toSecond, few));
+  await until(() => second.report().position === 11);
+  await turn(REST);
+  toSecond.cut();
+  await close(copy);
+  await close(first);
+  first = await open({ collections, storage: ofFirst });
+  copy = await follow(link);
+  await turn(REST);
+  expect(await first.query(Tag)).toHaveLength(1);
+});
+
 /** Beside: how many offers it has heard. */
 function counting(link: Upstream): Upstream & { offers: number } {
   const counter = {
