@@ -147,10 +147,8 @@ export class Offering {
   }
 
   begin({ isSame, resumes }: Meeting): void {
-    if (!resumes) {
-      this.#vouched = NOTHING;
-      this.#next = { ...NOTHING, at: START };
-    }
+    if (!resumes) this.#vouched = NOTHING;
+    if (!resumes || !isSame) this.#next = { ...this.#vouched, at: START };
     if (!isSame) this.#goBack();
     for (const position of this.#refused.keys()) if (position > this.#offered) this.#refused.delete(position);
     this.#again = this.#refusedUpTo(this.#offered);
@@ -168,7 +166,6 @@ export class Offering {
   /** To what the upstream has at the least. */
   #goBack(): void {
     const { offered, refused } = this.#vouched;
-    this.#next = { offered, refused, at: START };
     this.#at = START;
     this.#offered = offered;
     for (const position of refused) this.#refused.set(position, this.#refused.get(position) ?? 0);

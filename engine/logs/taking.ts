@@ -184,10 +184,13 @@ export class Taking {
         for (const { touched } of commits) applied.add(touched[0]!.operations[0]!.id);
       },
       committed: (commits) => {
+        if (this.#noted !== session) return;
         // What waited here for what was told is not known to be there.
         const told = commits.filter(({ transaction }) => transactions.has(transaction!));
-        const positions = told.map(({ position }) => position);
-        if (this.#noted === session) this.#parts.areThere(positions, last.position);
+        this.#parts.areThere(
+          told.map(({ position }) => position),
+          last.position,
+        );
       },
       failed: () => applied.clear(),
     });

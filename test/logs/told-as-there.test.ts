@@ -37,6 +37,12 @@ const createTwo = (node: Node) =>
 const operationsOf = async (node: Node, after = 0) => (await node.operations(after)).map(({ bytes }) => bytes);
 const titlesOf = async (node: Node) => (await node.query(Note)).map(({ title }) => title).sort();
 
+/** Opens a durable follower, each time on the same file. */
+function follower(upstream: Upstream): () => Promise<Node> {
+  const storage = sqliteFile(file());
+  return () => open({ role: 'durable', upstream, storage });
+}
+
 /** After more was told, too, and with a follower that knows no more than its file. */
 async function expectEqual(copy: Node, authority: Node, reopened: () => Promise<Node>): Promise<void> {
   for (let count = 0; count < 3; count += 1) {
@@ -74,8 +80,7 @@ function keepBusy(link: DirectUpstream, position: number, copy: () => Node): () 
 test('what waited here for what is told is not told with it', async () => {
   const authority = await open();
   const [link, other] = [directUpstream(() => authority), directUpstream(() => authority)];
-  const storage = sqliteFile(file());
-  const reopened = () => open({ role: 'durable', upstream: link, storage });
+  const reopened = follower(link);
   const copy = await reopened();
   const writer = await open({ role: 'durable', upstream: other });
   await until(() => [copy, writer].every((node) => node.report().upstream?.state === 'connected'));
@@ -95,8 +100,7 @@ test('what an earlier session told is not told by the next, though it is committ
   const backup = file();
   let authority = await open({ storage: sqliteFile(file()) });
   const link = directUpstream(() => authority);
-  const storage = sqliteFile(file());
-  const reopened = () => open({ role: 'durable', upstream: link, storage });
+  const reopened = follower(link);
   const copy = await reopened();
   await create(authority, 'kept');
   await until(() => copy.report().position === 1);
@@ -129,8 +133,7 @@ test('a session begins where it was greeted, though the cursor of the earlier on
       return link.connect(greeting, { ...receiver, welcomed, said }, ports);
     },
   };
-  const storage = sqliteFile(file());
-  const reopened = () => open({ role: 'durable', upstream: slow, storage });
+  const reopened = follower(slow);
   const copy = await reopened();
   await create(first, 'kept');
   await until(() => copy.report().upstream?.cursor?.position === 1);
@@ -308,17 +311,17 @@ function counting(link: Upstream): Upstream & { offers: number } {
 }
 
 test('where all is quiet nothing is offered again, whoever is opened again', async () => {
-  const storage = sqliteFile(file());
   const ofAuthority = sqliteFile(file());
   let authority = await open({ storage: ofAuthority });
   const link = directUpstream(() => authority);
   const counter = counting(link);
   for (let number = 0; number < 200; number += 1) await create(authority, `${number}`);
-  let copy = await open({ role: 'durable', upstream: counter, storage });
+  const reopened = follower(counter);
+  let copy = await reopened();
   await until(() => copy.report().position === 200);
   for (let count = 0; count < 3; count += 1) {
     await close(copy);
-    copy = await open({ role: 'durable', upstream: counter, storage });
+    copy = await reopened();
     await turn(REST);
     link.cut();
     await close(authority);
